@@ -1,0 +1,9 @@
+// Package pipelines takes the items that spiders emit to where they stay.
+//
+// A [Pipeline] is given batches of items from several pages at once. When Process returns nil, every
+// item of the batch is durable or was dropped on purpose; only then does the engine push the links of those
+// pages and finish them. So Process must be idempotent: after a crash the same items come again under
+// the same keys.
+//
+// jsonpipe (JSON lines), csvpipe and mongopipe are the drivers; pipetest is the suite they pass.
+package pipelines
