@@ -1,0 +1,185 @@
+package crawler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/lycosa-crawl/lycosa/crawler/fetch"
+	"github.com/lycosa-crawl/lycosa/crawler/robots"
+	"github.com/lycosa-crawl/lycosa/dedup"
+	"github.com/lycosa-crawl/lycosa/scheduler"
+)
+
+const (
+	robotsTTL      = 24 * time.Hour   // RFC 9309 section 2.4: not longer than a day
+	robotsRetry    = time.Minute      // until an unreachable robots.txt is asked for again
+	robotsRedirect = 5                // RFC 9309 section 2.3.1.2
+	robotsInMemory = 10_000           // origins remembered by one worker
+	maxCrawlDelay  = 60 * time.Second // a site that asks for more gets this
+)
+
+// robotsCache answers what robots.txt of an origin says: from this worker's memory, else from what the fleet shares
+// (scheduler.Memo), else from the site.
+type robotsCache struct {
+	plan    *plan
+	product string // what robots.txt knows the crawler by
+	fetcher fetch.Fetcher
+	memo    scheduler.Memo // nil: not shared
+	now     func() time.Time
+	log     *slog.Logger
+
+	flight singleflight.Group
+	mu     sync.Mutex // guards the map
+	known  map[string]robotsEntry
+}
+
+type robotsEntry struct {
+	rules  *robots.Rules // nil: unreachable, nothing may be fetched for now
+	why    string        // of nil rules
+	until  time.Time
+	freshI time.Time // when this worker fetched it from the site; zero: it did not
+}
+
+// robotsMemo is what the fleet shares: the text and the status it came with.
+type robotsMemo struct {
+	Status int    `json:"status"`
+	Body   []byte `json:"body"`
+}
+
+// errRobotsUnreachable says that robots.txt could not be had, which forbids the whole site for now (RFC 9309 section
+// 2.3.1.4).
+var errRobotsUnreachable = errors.New("robots.txt unreachable")
+
+// rules returns what robots.txt of u's origin says, and whether this call had it fetched from the site.
+func (c *robotsCache) rules(ctx context.Context, req *Request, u dedup.URL) (rules *robots.Rules, fetched bool, err error) {
+	origin := u.Scheme() + "://" + u.Host()
+	entry, ok := c.load(origin)
+	if !ok {
+		found := c.flight.DoChan(origin, func() (any, error) { return c.find(ctx, req, u, origin) })
+		select {
+		case r := <-found:
+			if r.Err != nil {
+				return nil, false, r.Err
+			}
+			entry = r.Val.(robotsEntry)
+			fetched = !entry.freshI.IsZero()
+		case <-ctx.Done():
+			return nil, false, context.Cause(ctx)
+		}
+	}
+	if entry.rules == nil {
+		return nil, fetched, fmt.Errorf("%w: %s", errRobotsUnreachable, entry.why)
+	}
+	return entry.rules, fetched, nil
+}
+
+func (c *robotsCache) load(origin string) (robotsEntry, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entry, ok := c.known[origin]
+	return entry, ok && c.now().Before(entry.until)
+}
+
+func (c *robotsCache) store(origin string, entry robotsEntry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known == nil {
+		c.known = make(map[string]robotsEntry)
+	}
+	for other := range c.known { // in no order, so what goes is chosen by chance
+		if len(c.known) < robotsInMemory {
+			break
+		}
+		delete(c.known, other)
+	}
+	c.known[origin] = entry
+}
+
+func (c *robotsCache) find(ctx context.Context, req *Request, u dedup.URL, origin string) (robotsEntry, error) {
+	if entry, ok := c.shared(ctx, u, origin); ok {
+		c.store(origin, entry)
+		return entry, nil
+	}
+	status, body, err := c.get(ctx, req, u, origin)
+	if ctx.Err() != nil {
+		return robotsEntry{}, context.Cause(ctx)
+	}
+	now := c.now()
+	entry := robotsEntry{until: now.Add(robotsTTL), freshI: now}
+	switch {
+	case err != nil:
+		entry.why, entry.until = err.Error(), now.Add(robotsRetry)
+	case status >= 500 || status == http.StatusTooManyRequests:
+		entry.why, entry.until = fmt.Sprintf("%s/robots.txt: status %d", origin, status), now.Add(robotsRetry)
+	default:
+		entry.rules = robots.FromStatus(status, body)
+		c.share(ctx, u, origin, status, body)
+	}
+	c.store(origin, robotsEntry{rules: entry.rules, why: entry.why, until: entry.until})
+	return entry, nil
+}
+
+func (c *robotsCache) shared(ctx context.Context, u dedup.URL, origin string) (robotsEntry, bool) {
+	if c.memo == nil {
+		return robotsEntry{}, false
+	}
+	value, ok, err := c.memo.Load(ctx, u.Host(), "robots:"+origin)
+	if err != nil || !ok {
+		return robotsEntry{}, false // the site itself is the better answer to an unreachable memo
+	}
+	var m robotsMemo
+	if json.Unmarshal(value, &m) != nil {
+		return robotsEntry{}, false
+	}
+	return robotsEntry{rules: robots.FromStatus(m.Status, m.Body), until: c.now().Add(robotsTTL / 2)}, true
+}
+
+func (c *robotsCache) share(ctx context.Context, u dedup.URL, origin string, status int, body []byte) {
+	if c.memo == nil {
+		return
+	}
+	value, err := json.Marshal(robotsMemo{Status: status, Body: body[:min(len(body), robots.MaxSize)]})
+	if err == nil {
+		err = c.memo.Save(ctx, u.Host(), "robots:"+origin, value, robotsTTL/2)
+	}
+	if err != nil {
+		c.log.Debug("robots.txt is not shared", "origin", origin, "err", err)
+	}
+}
+
+// get fetches robots.txt, following redirects.
+func (c *robotsCache) get(ctx context.Context, req *Request, u dedup.URL, origin string) (int, []byte, error) {
+	at := origin + "/robots.txt"
+	private := c.plan.settings.AllowPrivate || c.plan.scope.mayBePrivate(req, u)
+	for range robotsRedirect + 1 {
+		resp, err := c.fetcher.Fetch(ctx, &fetch.Request{URL: at, AllowPrivate: private, MaxBody: 4 * robots.MaxSize})
+		if err != nil {
+			if fetch.ReasonOf(err) == fetch.ReasonTooLarge {
+				return http.StatusNotFound, nil, nil // no sane robots.txt; Google, too, treats it as its first 500 KiB
+			}
+			return 0, nil, err
+		}
+		if resp.Status < 300 || resp.Status >= 400 {
+			return resp.Status, resp.Body, nil
+		}
+		here, err := c.plan.canon.Parse(at)
+		if err != nil {
+			return 0, nil, err
+		}
+		next, err := c.plan.canon.Resolve(here, resp.Header.Get("Location"))
+		if err != nil {
+			return http.StatusNotFound, nil, nil // a redirect to nowhere is no robots.txt
+		}
+		private = c.plan.settings.AllowPrivate || private && next.Host() == u.Host()
+		at = next.String()
+	}
+	return http.StatusNotFound, nil, nil // RFC 9309 section 2.3.1.2: beyond five hops it may count as unavailable
+}

@@ -1,0 +1,142 @@
+package crawler
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/lycosa-crawl/lycosa/scheduler"
+)
+
+// Seed queues URLs for the spider's first start route, or the spider's own start URLs if none are given, and returns how
+// many were not seen before. A URL that cannot be fetched fails the call before anything is queued, with an
+// error that names it.
+func Seed(ctx context.Context, s Spider, f scheduler.Frontier, urls ...string) (added int, err error) {
+	p, err := s.compile()
+	if err != nil {
+		return 0, err
+	}
+	starts := s.Start
+	if len(urls) > 0 {
+		starts = nil
+		for _, u := range urls {
+			starts = append(starts, StartURL{u, p.defaultTarget()})
+		}
+	}
+	tasks := make([]scheduler.Task, 0, len(starts))
+	for _, start := range starts {
+		req, u, err := p.seed(start.URL, start.Target.target())
+		if err != nil {
+			return 0, err
+		}
+		task := p.task(req, u)
+		if err := task.Check(); err != nil {
+			return 0, fmt.Errorf("%s: %w", start.URL, err)
+		}
+		tasks = append(tasks, task)
+	}
+	for len(tasks) > 0 {
+		n := min(len(tasks), 1000)
+		some, err := f.Push(ctx, tasks[:n]...)
+		added += some
+		if err != nil {
+			return added, err
+		}
+		tasks = tasks[n:]
+	}
+	return added, nil
+}
+
+// externalSeed is a seed as other programs push it; see scheduler.Seed.
+type externalSeed struct {
+	URL      string          `json:"url"`
+	Method   string          `json:"method"`
+	Meta     json.RawMessage `json:"meta"`
+	Priority int             `json:"priority"`
+	Route    string          `json:"route"`
+}
+
+// readSeed reads a plain URL, or a JSON object.
+func (p *plan) readSeed(raw scheduler.Seed) (scheduler.Task, error) {
+	raw = bytes.TrimSpace(raw)
+	var s externalSeed
+	if len(raw) > 0 && raw[0] == '{' {
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return scheduler.Task{}, err
+		}
+	} else {
+		s.URL = string(raw)
+	}
+	if s.URL == "" {
+		return scheduler.Task{}, errors.New("no url")
+	}
+	target := p.defaultTarget()
+	if s.Route != "" {
+		b, ok := p.routes[s.Route]
+		if !ok {
+			return scheduler.Task{}, fmt.Errorf("route %q is unknown", s.Route)
+		}
+		target = bound{name: b.name, typ: b.with}
+	}
+	req, u, err := p.seed(s.URL, target)
+	if err != nil {
+		return scheduler.Task{}, err
+	}
+	if len(s.Meta) > 0 && string(s.Meta) != "null" {
+		with := reflect.New(target.typ)
+		if err := json.Unmarshal(s.Meta, with.Interface()); err != nil {
+			return scheduler.Task{}, fmt.Errorf("meta does not fit %s: %w", target.typ, err)
+		}
+		if !with.Elem().IsZero() {
+			req.With = s.Meta
+		}
+	}
+	req.Method, req.Priority = s.Method, s.Priority
+	task := p.task(req, u)
+	return task, task.Check()
+}
+
+// moveSeeds brings seeds that other programs pushed into the frontier: push first, remove afterwards, so that a crash in
+// between costs a second push, which changes nothing.
+func (w *Worker) moveSeeds(ctx context.Context) {
+	source, ok := w.frontier.(scheduler.SeedSource)
+	for ok {
+		n, err := w.moveSeedsOnce(ctx, source)
+		if err != nil && ctx.Err() == nil {
+			w.log.Debug("seeds are not moved", "err", err)
+		}
+		if n < seedsBatch && sleep(ctx, seedsInterval) != nil || ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (w *Worker) moveSeedsOnce(ctx context.Context, source scheduler.SeedSource) (int, error) {
+	seeds, err := source.Seeds(ctx, seedsBatch)
+	if err != nil || len(seeds) == 0 {
+		return 0, err
+	}
+	var tasks []scheduler.Task
+	var good []scheduler.Seed
+	for _, seed := range seeds {
+		task, err := w.readSeed(seed)
+		if err != nil {
+			w.log.Warn("a seed cannot be read and is kept aside", "seed", fmt.Sprintf("%.200q", seed), "err", err)
+			if err := source.Rejected(ctx, seed, err.Error()); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		tasks, good = append(tasks, task), append(good, seed)
+	}
+	if len(tasks) == 0 {
+		return len(seeds), nil
+	}
+	if _, err := w.frontier.Push(ctx, tasks...); err != nil {
+		return 0, err
+	}
+	return len(seeds), source.Taken(ctx, good...)
+}

@@ -1,0 +1,363 @@
+package crawler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/lycosa-crawl/lycosa/crawler/fetch"
+	"github.com/lycosa-crawl/lycosa/dedup"
+	"github.com/lycosa-crawl/lycosa/scheduler"
+)
+
+// visit is one lease on its way through steps 5 to 9 of the package documentation.
+type visit struct {
+	*plan
+	w     *Worker
+	crawl string
+	lease *scheduler.Lease
+	req   *Request
+	url   dedup.URL
+	page  *Page
+
+	seed   string         // key of the seed the request goes back to
+	links  map[string]int // refusals of links, by reason
+	result scheduler.Result
+}
+
+// run does the visit from top to bottom and returns its result. An error means that there is none: the worker is
+// stopping or the lease is lost.
+func (v *visit) run(ctx context.Context) (scheduler.Result, error) {
+	v.result.Lease = v.lease
+	if !v.decode() || !v.allowed(ctx) {
+		return v.result, v.interrupted(ctx)
+	}
+	resp, ok := v.fetch(ctx)
+	if !ok {
+		return v.result, v.interrupted(ctx)
+	}
+	v.page = newPage(v, resp)
+	if err := v.handle(ctx); err != nil {
+		v.failed("handler", err)
+		return v.result, v.interrupted(ctx)
+	}
+	if err := v.store(ctx); err != nil {
+		return v.result, fmt.Errorf("items of %s: %w", v.req.URL, err)
+	}
+	if err := v.push(ctx); err != nil {
+		return v.result, fmt.Errorf("links of %s: %w", v.req.URL, err)
+	}
+	v.result.Items = len(v.page.items)
+	v.conclude(scheduler.Done(), "ok")
+	return v.result, nil
+}
+
+// interrupted returns why the visit was cut short, if it was: then whatever failed says nothing about the page.
+func (v *visit) interrupted(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func (v *visit) conclude(verdict scheduler.Verdict, outcome string) {
+	v.result.Verdict, v.result.Outcome = verdict, outcome
+}
+
+// decode reads the payload and finds the route; false if the visit ends here.
+func (v *visit) decode() bool {
+	var err error
+	if v.req, err = DecodePayload(v.lease.Payload); err != nil {
+		if errors.Is(err, errNewerPayload) {
+			v.conclude(scheduler.Park("newer-payload"), "parked")
+		} else {
+			v.conclude(scheduler.Drop(err.Error()), "bad_payload")
+		}
+		return false
+	}
+	if v.url, err = v.canon.Parse(v.req.URL); err != nil {
+		v.conclude(scheduler.Drop("payload: "+err.Error()), "bad_payload")
+		return false
+	}
+	if _, ok := v.routes[v.req.Route]; !ok {
+		v.conclude(scheduler.Park(v.req.Route), "parked")
+		return false
+	}
+	v.seed = v.scope.seedOf(v.req, v.url)
+	return true
+}
+
+// allowed asks robots.txt; false if the visit ends here.
+func (v *visit) allowed(ctx context.Context) bool {
+	if v.settings.IgnoreRobots {
+		return true
+	}
+	rules, fetched, err := v.w.robots.rules(ctx, v.req, v.url)
+	if err != nil {
+		v.failed("robots", err)
+		return false
+	}
+	delay := v.settings.Delay
+	if d, ok := rules.CrawlDelay(v.w.robots.product); ok && d > delay {
+		delay = min(d, maxCrawlDelay)
+		if fetched {
+			pace := scheduler.Pace{Delay: delay, Concurrency: 1}
+			if err := v.w.frontier.SetPace(ctx, v.lease.Host, pace); err != nil {
+				v.failed("robots", err)
+				return false
+			}
+		}
+	}
+	if !rules.Allowed(v.w.robots.product, v.url.RequestURI()) {
+		v.conclude(scheduler.Done(), "robots")
+		return false
+	}
+	if fetched && delay > 0 { // robots.txt was a request too
+		return sleep(ctx, delay) == nil
+	}
+	return true
+}
+
+// fetch gets the page; false if the visit ends here.
+func (v *visit) fetch(ctx context.Context) (*fetch.Response, bool) {
+	started := time.Now()
+	resp, err := v.w.fetcher.Fetch(ctx, &fetch.Request{
+		Method: v.req.Method, URL: v.req.URL, Header: v.req.Header, Body: v.req.Body,
+		AllowPrivate: v.settings.AllowPrivate || v.scope.mayBePrivate(v.req, v.url),
+	})
+	v.result.Sent = started.Sub(v.lease.Claimed)
+	if err != nil {
+		v.failed(string(fetch.ReasonOf(err)), err)
+		return nil, false
+	}
+	v.result.Sent += resp.Sent
+	v.result.Status, v.result.Bytes = resp.Status, resp.WireBytes
+	return resp, v.judge(ctx, resp)
+}
+
+// judge decides by the status of an answer; true if it is a page for the handler.
+func (v *visit) judge(ctx context.Context, resp *fetch.Response) bool {
+	outcome := fmt.Sprintf("http_%d", resp.Status)
+	why := fmt.Sprintf("status %d %s", resp.Status, http.StatusText(resp.Status))
+	switch status := resp.Status; {
+	case status >= 200 && status < 300:
+		return true
+	case status == http.StatusMovedPermanently, status == http.StatusFound, status == http.StatusSeeOther,
+		status == http.StatusTemporaryRedirect, status == http.StatusPermanentRedirect:
+		v.redirect(ctx, resp)
+	case status == http.StatusNotFound, status == http.StatusGone:
+		v.conclude(scheduler.Gone(why), outcome)
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+		after, asked := fetch.RetryAfter(resp.Header, resp.FetchedAt, time.Hour)
+		if !asked {
+			after = v.backoff()
+		}
+		// Retry-After is heard by the whole fleet, also if this page is given up.
+		if err := v.w.frontier.Hold(ctx, v.lease.Host, time.Now().Add(after)); err != nil {
+			v.w.log.Debug("host is not held", "host", v.lease.Host, "err", err)
+		}
+		v.retry(outcome, why, after)
+	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status >= 500 && status < 600:
+		v.retry(outcome, why, v.backoff())
+	default:
+		v.conclude(scheduler.Drop(why), outcome)
+	}
+	return false
+}
+
+// redirect queues the target instead of this page: it has a host, a pace and a robots.txt of its own, and may have been
+// seen already.
+func (v *visit) redirect(ctx context.Context, resp *fetch.Response) {
+	location := resp.Header.Get("Location")
+	target, err := v.canon.Resolve(v.url, location)
+	if err != nil {
+		v.conclude(scheduler.Drop(fmt.Sprintf("status %d to %.200q: %v", resp.Status, location, err)), "bad_redirect")
+		return
+	}
+	req := *v.req
+	req.URL, req.Hops = target.String(), v.req.Hops+1
+	if resp.Status == http.StatusSeeOther || resp.Status < 304 && req.Method == http.MethodPost { // Fetch standard, 4.4 step 12
+		req.Method, req.Body = "", nil
+	}
+	if target.Host() != v.url.Host() { // what was meant for one host is not shown to another
+		req.Header = withoutSecrets(req.Header)
+	}
+	switch {
+	case dedup.Of(req.Method, req.URL, req.Body) == dedup.Of(v.req.Method, v.req.URL, v.req.Body):
+		v.conclude(scheduler.Drop(fmt.Sprintf("status %d to itself", resp.Status)), "redirect_loop")
+		return
+	case req.Hops > v.settings.MaxRedirects:
+		v.conclude(scheduler.Drop(fmt.Sprintf("more than %d redirects", v.settings.MaxRedirects)), "redirect_loop")
+		return
+	case v.req.Depth == 0: // a start URL that has moved takes its scope along
+		req.Seed = v.scope.carry(v.scope.key(target), target)
+	default:
+		if why := v.scope.refusal(target, v.seed); why != "" {
+			v.conclude(scheduler.Done(), "redirect_"+why)
+			return
+		}
+		req.Seed = v.scope.carry(v.seed, target)
+	}
+	task := v.task(&req, target)
+	if err := task.Check(); err != nil {
+		v.conclude(scheduler.Drop(err.Error()), "bad_redirect")
+		return
+	}
+	if err := v.w.pushes.submit(ctx, task); err != nil {
+		v.failed("frontier", err)
+		return
+	}
+	v.conclude(scheduler.Done(), "redirect")
+}
+
+func withoutSecrets(h http.Header) http.Header {
+	if len(h) == 0 {
+		return h
+	}
+	h = h.Clone()
+	for _, name := range []string{"Authorization", "Cookie", "Proxy-Authorization"} {
+		h.Del(name)
+	}
+	return h
+}
+
+func newPage(v *visit, resp *fetch.Response) *Page {
+	p := &Page{
+		URL: v.req.URL, Request: v.req, Status: resp.Status, Header: resp.Header, Body: resp.Body,
+		FetchedAt: resp.FetchedAt.UTC(), Elapsed: resp.Elapsed, visit: v, url: v.url,
+	}
+	if contentType := resp.Header.Get("Content-Type"); fetch.IsText(contentType, resp.Body) {
+		p.Body, p.Charset = fetch.Text(resp.Body, contentType)
+	}
+	return p
+}
+
+// handle calls the route's handler. Its panic is an error of this page.
+func (v *visit) handle(ctx context.Context) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &panicError{r, debug.Stack()}
+		}
+	}()
+	if err := v.routes[v.req.Route].handle(ctx, v.page, v.req.With); err != nil {
+		return err
+	}
+	return v.page.err
+}
+
+// admit takes a request that the handler asked for, if depth and scope allow.
+func (v *visit) admit(p *Page, req *Request, u dedup.URL) bool {
+	why := ""
+	if limit := v.settings.MaxDepth; limit > 0 && req.Depth > limit {
+		why = "depth"
+	} else {
+		why = v.scope.refusal(u, v.seed)
+	}
+	if why != "" {
+		v.count(why)
+		return false
+	}
+	req.Seed = v.scope.carry(v.seed, u)
+	p.requests = append(p.requests, queued{req, u})
+	return true
+}
+
+// refused counts a link that is no URL to fetch.
+func (v *visit) refused(err error) {
+	var r *dedup.RefusedError
+	if errors.As(err, &r) {
+		v.count(string(r.Reason))
+	}
+}
+
+func (v *visit) count(why string) {
+	if v.links == nil {
+		v.links = make(map[string]int)
+	}
+	v.links[why]++
+}
+
+// store hands the items to the pipelines and returns when they are durable.
+func (v *visit) store(ctx context.Context) error {
+	return v.w.stores.submit(ctx, v.page.items...)
+}
+
+// push queues the requests of the page that were not seen before.
+func (v *visit) push(ctx context.Context) error {
+	tasks := make([]scheduler.Task, 0, len(v.page.requests))
+	own := make(map[dedup.Fingerprint]bool, len(v.page.requests)+1)
+	own[dedup.Of(v.req.Method, v.req.URL, v.req.Body)] = true
+	for _, q := range v.page.requests {
+		task := v.task(q.req, q.url)
+		if own[task.ID] && !task.DontFilter {
+			continue
+		}
+		own[task.ID] = true
+		if err := task.Check(); err != nil {
+			v.count("malformed")
+			v.w.log.Warn("link is not followed", "page", v.req.URL, "url", q.req.URL, "err", err)
+			continue
+		}
+		tasks = append(tasks, task)
+	}
+	return v.w.pushes.submit(ctx, tasks...)
+}
+
+// failed decides what becomes of a page that could not be fetched or handled.
+func (v *visit) failed(outcome string, err error) {
+	var verdict *verdictError
+	var field *FieldError
+	var fetchErr *fetch.Error
+	why := err.Error()
+	switch {
+	case errors.As(err, &verdict) && verdict.drop, errors.As(err, &field):
+		v.conclude(scheduler.Drop(why), outcome)
+	case errors.As(err, &fetchErr) && !fetchErr.Reason.Temporary():
+		v.conclude(scheduler.Drop(why), outcome)
+	case errors.As(err, &verdict):
+		v.retry(outcome, why, max(verdict.after, v.backoff()))
+	case errors.Is(err, errRobotsUnreachable):
+		v.retry(outcome, why, max(robotsRetry, v.backoff()))
+	default:
+		v.retry(outcome, why, v.backoff())
+	}
+}
+
+// retry tries the page again later, until its attempts are used up.
+func (v *visit) retry(outcome, why string, after time.Duration) {
+	if v.lease.Attempt >= v.settings.MaxAttempts {
+		v.conclude(scheduler.Drop(fmt.Sprintf("%s (attempt %d of %d)", strings.TrimSpace(why), v.lease.Attempt, v.settings.MaxAttempts)), outcome)
+		return
+	}
+	v.conclude(scheduler.Retry(after, why), outcome)
+}
+
+// maxBackoff bounds the wait between two attempts.
+const maxBackoff = time.Hour
+
+// backoff returns the wait before the next attempt: RetryDelay, doubled for each attempt made, with a quarter of jitter
+// so that what failed together does not come back together.
+func (v *visit) backoff() time.Duration {
+	d := v.settings.RetryDelay << min(max(v.lease.Attempt-1, 0), 30)
+	if d <= 0 || d > maxBackoff {
+		d = maxBackoff
+	}
+	return d - d/8 + rand.N(d/4+1) //nolint:gosec // jitter
+}
+
+// sleep waits, or returns ctx's error.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,537 @@
+package crawler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lycosa-crawl/lycosa/crawler/fetch"
+	"github.com/lycosa-crawl/lycosa/pipelines"
+	"github.com/lycosa-crawl/lycosa/scheduler"
+)
+
+// Config says what a worker works on. Frontier and Pipeline are required, and stay open when the worker ends.
+type Config struct {
+	Spider   Spider
+	Frontier scheduler.Frontier
+	Pipeline pipelines.Pipeline
+
+	// Crawl is the name of the crawl. Default: the spider's name.
+	Crawl string
+	// Fetcher gets the pages. Default: fetch.New with the spider's settings.
+	Fetcher fetch.Fetcher
+	// UntilDone ends Run when the crawl is done. A crawl in which nothing was ever queued is not done, it
+	// is waited for. Default: Run ends with its context.
+	UntilDone bool
+	// Grace is how long pages under way may go on after a stop before they are given back. Default 30s.
+	Grace time.Duration
+	// ID names the worker to the fleet. Default: HOSTNAME-PID-RANDOM.
+	ID string
+	// Build is the version shown to the fleet.
+	Build string
+	// Logger gets what an operator should know. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+// ErrItemStore is wrapped by the error of a worker that stopped because its pipeline cannot take items.
+var ErrItemStore = errors.New("item store")
+
+const (
+	linger        = 2 * time.Millisecond // a busy worker waits that long for more free slots, to claim several at once
+	heartbeat     = 10 * time.Second
+	heartbeatTTL  = 35 * time.Second // three missed heartbeats and some
+	seedsInterval = time.Second
+	seedsBatch    = 100
+	flushTimeout  = 10 * time.Second // for the last finishes of a worker that was told to stop
+)
+
+// Worker takes pages from a frontier, has the spider's handlers read them, and brings what they yield to the pipeline
+// and back to the frontier. Several may work on one crawl, in one process or many.
+type Worker struct {
+	*plan
+	config   Config
+	crawl    string
+	frontier scheduler.Frontier
+	fetcher  fetch.Fetcher
+	robots   *robotsCache
+	log      *slog.Logger
+	started  time.Time
+
+	stores   *batcher[pipelines.Item]
+	pushes   *batcher[scheduler.Task]
+	finishes *batcher[scheduler.Result]
+
+	pages   atomic.Int64
+	limited atomic.Bool
+
+	mu      sync.Mutex // guards held
+	held    map[*scheduler.Lease]context.CancelCauseFunc
+	changed chan struct{} // a slot became free; holds one signal
+
+	fatal context.CancelCauseFunc // ends Run with an error
+}
+
+var (
+	errLeaseLost = errors.New("lease lost")
+	errStopped   = errors.New("worker stopped")
+	errDone      = errors.New("crawl done")
+)
+
+// New checks the spider and returns a worker.
+func New(c Config) (*Worker, error) {
+	p, err := c.Spider.compile()
+	if err != nil {
+		return nil, err
+	}
+	if c.Frontier == nil || c.Pipeline == nil {
+		return nil, errors.New("crawler: Frontier and Pipeline are required")
+	}
+	host, _ := os.Hostname()
+	c.Crawl = cmp.Or(c.Crawl, c.Spider.Name)
+	c.Grace = cmp.Or(c.Grace, 30*time.Second)
+	c.ID = cmp.Or(c.ID, fmt.Sprintf("%s-%d-%04x", host, os.Getpid(), rand.N(1<<16))) //nolint:gosec // a name
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Spider = p.spider
+	w := &Worker{
+		plan: p, config: c, crawl: c.Crawl, frontier: c.Frontier, fetcher: c.Fetcher, log: c.Logger,
+		held: make(map[*scheduler.Lease]context.CancelCauseFunc), changed: make(chan struct{}, 1),
+	}
+	if w.fetcher == nil {
+		w.fetcher, err = fetch.New(fetch.Config{
+			UserAgent: p.settings.UserAgent, Timeout: p.settings.Timeout, MaxBody: p.settings.MaxBody,
+			AllowPrivate: p.settings.AllowPrivate, MaxIdlePerHost: p.settings.PerHost,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	memo, _ := c.Frontier.(scheduler.Memo)
+	w.robots = &robotsCache{plan: p, product: product(p.settings.UserAgent), fetcher: w.fetcher, memo: memo, now: time.Now, log: w.log}
+	return w, nil
+}
+
+// product returns what robots.txt knows a crawler by: the first word of its User-Agent, without the version.
+func product(userAgent string) string {
+	name, _, _ := strings.Cut(cmp.Or(userAgent, fetch.DefaultUserAgent), "/")
+	name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
+	return name
+}
+
+// Settings returns the spider's settings with defaults filled in.
+func (w *Worker) Settings() Settings { return w.settings }
+
+// Running returns the number of pages under way.
+func (w *Worker) Running() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.held)
+}
+
+// Limited reports whether Run ended because of Settings.MaxPages.
+func (w *Worker) Limited() bool { return w.limited.Load() }
+
+// Run works until ctx ends or, with Config.UntilDone, until the crawl is done; then nil is returned. When ctx ends it
+// drains: it claims nothing more, finishes the pages under way for at most Config.Grace, and gives the rest
+// back without counting an attempt. Any other error says why it could not go on; what it held was given back or will
+// come back when its leases expire. Run may be called once.
+func (w *Worker) Run(ctx context.Context) error {
+	w.started = time.Now()
+
+	// Three contexts, each outliving the former: claims end first, then pages under way, then what must still be
+	// written down.
+	claims, stopClaims := context.WithCancelCause(ctx)
+	defer stopClaims(errStopped)
+	work, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopWork(errStopped)
+	flush, stopFlush := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopFlush()
+
+	w.fatal = func(err error) { stopClaims(err); stopWork(err) }
+	w.stores = newBatcher(work, 2, 500, w.storeAll)
+	w.pushes = newBatcher(work, 2, 500, w.pushAll)
+	w.finishes = newBatcher(flush, 1, 500, func(ctx context.Context, all []scheduler.Result) error { return w.frontier.Finish(ctx, all...) })
+
+	var helpers, visits sync.WaitGroup
+	helpers.Go(func() { w.keepLeases(work) })
+	helpers.Go(func() { w.beat(work) })
+	helpers.Go(func() { w.moveSeeds(claims) })
+	if w.config.UntilDone {
+		helpers.Go(func() { w.awaitDone(claims, func() { stopClaims(errDone) }) })
+	}
+
+	w.claimLoop(claims, work, &visits)
+	stopClaims(errStopped)
+
+	cause := context.Cause(claims)
+	graceful := !errors.Is(cause, errDone) // a crawl that is done has nothing under way anywhere
+	drained := make(chan struct{})
+	go func() { visits.Wait(); close(drained) }()
+	if graceful {
+		grace := time.NewTimer(w.config.Grace)
+		defer grace.Stop()
+		select {
+		case <-drained:
+		case <-grace.C:
+			w.log.Warn("pages under way are given back: the grace is over", "pages", w.Running(), "grace", w.config.Grace)
+			stopWork(errStopped)
+		case <-work.Done():
+		}
+	}
+	time.AfterFunc(flushTimeout, func() {
+		select {
+		case <-work.Done():
+			stopFlush()
+		default:
+		}
+	})
+	<-drained
+	stopWork(errStopped)
+	w.stores.wait()
+	w.pushes.wait()
+	w.finishes.wait()
+	helpers.Wait()
+	w.leave(flush)
+
+	switch {
+	case errors.Is(cause, errDone), errors.Is(cause, errStopped), w.limited.Load(), ctx.Err() != nil && errors.Is(cause, context.Cause(ctx)):
+		return nil
+	default:
+		return cause
+	}
+}
+
+// claimLoop claims as many pages as there are free slots and starts a visit for each, until claims ends.
+func (w *Worker) claimLoop(claims, work context.Context, visits *sync.WaitGroup) {
+	for failures := 0; ; {
+		free := w.freeSlots(claims)
+		if claims.Err() != nil {
+			return
+		}
+		if w.settings.MaxPages > 0 {
+			if free = w.withinLimit(claims, free); free == 0 {
+				return
+			}
+		}
+		leases, err := w.frontier.Claim(claims, free)
+		if err != nil {
+			if !w.survives(claims, err, &failures) {
+				return
+			}
+			continue
+		}
+		failures = 0
+		for _, lease := range leases {
+			ctx := w.hold(work, lease)
+			visits.Go(func() { w.visit(ctx, lease) })
+		}
+	}
+}
+
+// survives reports whether the worker goes on after a frontier's error, and waits a little if so. What else is wrong
+// with the frontier ends the worker.
+func (w *Worker) survives(ctx context.Context, err error, failures *int) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	if !errors.Is(err, scheduler.ErrUnavailable) {
+		w.fatal(fmt.Errorf("crawl %s: %w", w.crawl, err))
+		return false
+	}
+	w.log.Debug("frontier unavailable", "err", err) // the driver tells the operator, once
+	wait := min(100*time.Millisecond<<min(*failures, 6), 5*time.Second)
+	*failures++
+	return sleep(ctx, wait/2+rand.N(wait)) == nil //nolint:gosec // jitter
+}
+
+// freeSlots waits until at least one slot is free and returns how many are.
+func (w *Worker) freeSlots(ctx context.Context) int {
+	size := w.settings.Concurrency
+	for {
+		free := size - w.Running()
+		if free > size/8 && free > 0 {
+			return free
+		}
+		var more <-chan time.Time
+		if free > 0 {
+			more = time.After(linger)
+		}
+		select {
+		case <-w.changed:
+		case <-more:
+			return size - w.Running()
+		case <-ctx.Done():
+			return 0
+		}
+	}
+}
+
+// withinLimit returns how many of free pages may be claimed under MaxPages; 0 when the limit is reached for good.
+func (w *Worker) withinLimit(ctx context.Context, free int) int {
+	for failures := 0; ; {
+		stats, err := w.frontier.Stats(ctx)
+		if err != nil {
+			if !w.survives(ctx, err, &failures) {
+				return 0
+			}
+			continue
+		}
+		left := w.settings.MaxPages - (stats.Done - stats.Outcomes["robots"])
+		if left <= 0 {
+			w.limited.Store(true)
+			return 0
+		}
+		if left -= stats.Leased; left > 0 {
+			return int(min(left, int64(free)))
+		}
+		if sleep(ctx, 20*time.Millisecond) != nil { // until a page under way turns out to count, or not
+			return 0
+		}
+	}
+}
+
+// hold makes room for a lease and returns the context of its visit.
+func (w *Worker) hold(work context.Context, lease *scheduler.Lease) context.Context {
+	ctx, cancel := context.WithCancelCause(work)
+	w.mu.Lock()
+	w.held[lease] = cancel
+	w.mu.Unlock()
+	return ctx
+}
+
+func (w *Worker) let(lease *scheduler.Lease) {
+	w.mu.Lock()
+	cancel := w.held[lease]
+	delete(w.held, lease)
+	w.mu.Unlock()
+	cancel(nil)
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+// visit does one page and tells the frontier what became of it.
+func (w *Worker) visit(ctx context.Context, lease *scheduler.Lease) {
+	defer w.let(lease)
+	v := &visit{plan: w.plan, w: w, crawl: w.crawl, lease: lease}
+	result, err := v.run(ctx)
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errLeaseLost) {
+			w.log.Warn("lease lost: another worker takes the page over", "url", v.address())
+			return
+		}
+		result = scheduler.Result{Lease: lease, Verdict: scheduler.Release()}
+		if ctx.Err() == nil {
+			w.fatal(err)
+		}
+	}
+	w.tell(v, result)
+	switch err := w.finishes.submit(context.WithoutCancel(ctx), result); {
+	case err == nil:
+		w.pages.Add(1)
+	case scheduler.Lost(err, lease):
+		w.log.Warn("finish refused: the lease was lost", "url", v.address())
+	case errors.As(err, new(*scheduler.LostError)): // others of the same batch
+		w.pages.Add(1)
+	case errors.Is(err, scheduler.ErrUnavailable):
+		w.log.Warn("finish not confirmed: the page may be fetched again", "url", v.address(), "err", err)
+	default:
+		w.fatal(fmt.Errorf("crawl %s: %w", w.crawl, err))
+	}
+}
+
+func (v *visit) address() string {
+	if v.req == nil {
+		return "?"
+	}
+	return v.req.URL
+}
+
+// tell logs what became of a page.
+func (w *Worker) tell(v *visit, result scheduler.Result) {
+	switch why := result.Verdict.Why; result.Verdict.Kind {
+	case scheduler.KindDrop:
+		w.log.Warn("given up", "url", v.address(), "why", why)
+	case scheduler.KindRetry:
+		w.log.Info("to be tried again", "url", v.address(), "after", result.Verdict.After.Round(time.Millisecond), "why", firstLine(why))
+	case scheduler.KindPark:
+		w.log.Warn("parked: this build does not know the route", "url", v.address(), "route", why)
+	case scheduler.KindGone:
+		w.log.Info("dead link", "url", v.address(), "why", why)
+	default:
+		w.log.Debug("visited", "url", v.address(), "outcome", result.Outcome, "items", result.Items)
+	}
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// storeAll has a batch of items stored. A pipeline waits for a store that is away by itself; what it cannot take at
+// all ends the worker.
+func (w *Worker) storeAll(ctx context.Context, items []pipelines.Item) error {
+	if err := w.config.Pipeline.Process(ctx, items); err != nil {
+		return fmt.Errorf("%w: %w", ErrItemStore, err)
+	}
+	return nil
+}
+
+// pushAll queues a batch, for as long as it takes: what was fetched is held while the frontier is away.
+func (w *Worker) pushAll(ctx context.Context, tasks []scheduler.Task) error {
+	for failures := 0; ; {
+		_, err := w.frontier.Push(ctx, tasks...)
+		if err == nil || !errors.Is(err, scheduler.ErrUnavailable) || !w.survives(ctx, err, &failures) {
+			return err
+		}
+	}
+}
+
+// keepLeases extends the leases of pages under way, and stops those whose lease is lost.
+func (w *Worker) keepLeases(ctx context.Context) {
+	lease := w.settings.Lease
+	tick := time.NewTicker(lease / 12)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := time.Now()
+		var due []*scheduler.Lease
+		w.mu.Lock()
+		for l, cancel := range w.held {
+			switch {
+			case !now.Before(l.Deadline):
+				cancel(errLeaseLost)
+			case l.Deadline.Sub(now) < lease*2/3:
+				due = append(due, l)
+			}
+		}
+		w.mu.Unlock()
+		if len(due) > 0 {
+			w.extend(ctx, due)
+		}
+	}
+}
+
+func (w *Worker) extend(ctx context.Context, due []*scheduler.Lease) {
+	ctx, cancel := context.WithTimeout(ctx, w.settings.Lease/6)
+	defer cancel()
+	err := w.frontier.Extend(ctx, due...)
+	var lost *scheduler.LostError
+	if !errors.As(err, &lost) {
+		return // an outage: tried again at the next tick, until the deadline
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range lost.Leases {
+		if cancel, ok := w.held[l]; ok { // not finished meanwhile
+			cancel(errLeaseLost)
+		}
+	}
+}
+
+// awaitDone calls done when nothing is left to do for this worker.
+func (w *Worker) awaitDone(ctx context.Context, done func()) {
+	for failures := 0; ; {
+		err := w.frontier.WaitDone(ctx)
+		if err == nil {
+			var left bool
+			if left, err = w.moreToDo(ctx); err == nil && !left {
+				done()
+				return
+			}
+		}
+		switch {
+		case err != nil && !w.survives(ctx, err, &failures):
+			return
+		case err == nil && sleep(ctx, seedsInterval/2) != nil:
+			return
+		}
+	}
+}
+
+// moreToDo reports whether work may still come to a frontier that has none: it was never given any, seeds wait to be
+// moved, or tasks were parked by others that this worker knows how to do.
+func (w *Worker) moreToDo(ctx context.Context) (bool, error) {
+	stats, err := w.frontier.Stats(ctx)
+	if err != nil || stats.Seen == 0 || stats.Active() > 0 {
+		return true, err
+	}
+	if source, ok := w.frontier.(scheduler.SeedSource); ok {
+		if n, err := source.SeedsLeft(ctx); err != nil || n > 0 {
+			return true, err
+		}
+	}
+	n, err := w.unpark(ctx)
+	return n > 0, err
+}
+
+// unpark queues the tasks that others parked and this worker has routes for.
+func (w *Worker) unpark(ctx context.Context) (int, error) {
+	parker, ok := w.frontier.(scheduler.Parker)
+	if !ok {
+		return 0, nil
+	}
+	parked, err := parker.Parked(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var mine []string
+	for label := range parked {
+		if _, ok := w.routes[label]; ok {
+			mine = append(mine, label)
+		}
+	}
+	if len(mine) == 0 {
+		return 0, nil
+	}
+	return parker.Unpark(ctx, mine...)
+}
+
+// beat shows the worker to the fleet, and looks for parked tasks now and then.
+func (w *Worker) beat(ctx context.Context) {
+	registry, ok := w.frontier.(scheduler.Registry)
+	for ok {
+		if err := registry.Heartbeat(ctx, w.info(), heartbeatTTL); err != nil && ctx.Err() == nil {
+			w.log.Debug("no heartbeat", "err", err)
+		}
+		if stats, err := w.frontier.Stats(ctx); err == nil && stats.Parked > 0 {
+			if _, err := w.unpark(ctx); err != nil && ctx.Err() == nil {
+				w.log.Debug("parked tasks stay parked", "err", err)
+			}
+		}
+		if sleep(ctx, heartbeat-heartbeat/8+rand.N(heartbeat/4)) != nil { //nolint:gosec // jitter
+			return
+		}
+	}
+}
+
+func (w *Worker) info() scheduler.WorkerInfo {
+	host, _ := os.Hostname()
+	return scheduler.WorkerInfo{
+		ID: w.config.ID, Host: host, PID: os.Getpid(), Build: w.config.Build, Spiders: []string{w.spider.Name},
+		Routes: w.spider.RouteNames(), Slots: w.settings.Concurrency, Running: w.Running(), Pages: w.pages.Load(),
+		Started: w.started.UTC(), Heartbeat: time.Now().UTC(),
+	}
+}
+
+func (w *Worker) leave(ctx context.Context) {
+	if registry, ok := w.frontier.(scheduler.Registry); ok {
+		if err := registry.Leave(ctx, w.config.ID); err != nil {
+			w.log.Debug("not signed off", "err", err)
+		}
+	}
+}
