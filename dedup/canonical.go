@@ -1,32 +1,188 @@
 package dedup
 
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+)
+
 // Rules say how URLs are brought into canonical form. The zero value is the default:
 //
 //   - parsed and resolved as browsers do it (WHATWG URL)
-//   - only http and https
+//   - only http and https, with a host that DNS can carry
 //   - user name and password off
 //   - fragment off
 //   - default port off, host in lower case and ASCII (IDNA), trailing dot of the host off
 //   - dot segments resolved, an empty path becomes "/"
-//   - percent-encoded unreserved characters (RFC 3986 section 2.3) decoded, remaining escapes in upper case
-//   - query parameters sorted by name, stably: values of one name keep their order
+//   - percent-encoded unreserved characters (RFC 3986 section 2.3) decoded, remaining escapes in
+//     upper case; a percent sign that begins no escape stays as it is
+//   - query parameters sorted by name, stably: values of one name keep their order; empty ones
+//     ("?a=1&&b=2") off
 //   - an empty query ("?" alone) off
-//   - tracking parameters (utm_*, gclid, fbclid, ...) and session ids (PHPSESSID, jsessionid, sid, ...) kept,
-//     unless DropTracking or DropSessions is set: on some site each of them carries meaning
+//   - tracking parameters (utm_*, gclid, fbclid, ...) and session ids (PHPSESSID, jsessionid, sid, ...)
+//     kept, unless DropTracking or DropSessions is set: on some site each of them carries meaning
+//
+// Names of parameters are given as globs in the syntax of [path.Match], except that * and ? match a
+// slash as well: "utm_*", "sid", `filter\[*\]`. They are compared with the decoded name, so that
+// `a\[\]` stands for "a[]" and for "a%5B%5D". Upper and lower case differ.
 type Rules struct {
-	// DropParams are names of query parameters to drop, as globs: "utm_*", "sid".
+	// DropParams are query parameters to drop.
 	DropParams []string
-	// KeepParams, when set, are the only query parameters kept, as globs. DropParams still apply.
+	// KeepParams, when set, are the only query parameters kept. DropParams still apply.
 	KeepParams []string
-	// DropTracking drops the well-known tracking parameters; see TrackingParams.
+	// DropTracking drops the well-known tracking parameters; see [TrackingParams].
 	DropTracking bool
-	// DropSessions drops the well-known session parameters (see SessionParams), and a ";jsessionid=..."
-	// at the end of a path segment.
+	// DropSessions drops the well-known session parameters (see [SessionParams]), and a
+	// ";jsessionid=..." in a segment of the path.
 	DropSessions bool
 	// Unsorted keeps query parameters in the order given.
 	Unsorted bool
-	// KeepFragment keeps the fragment; for sites that route by it.
+	// KeepFragment keeps the fragment, unless it is empty; for sites that route by it.
 	KeepFragment bool
-	// MaxLength is the longest canonical URL accepted, in bytes. Default 2083.
+	// MaxLength is the longest canonical URL accepted, in bytes. Default 2083, at most 65536.
+	// Input that is more than 8 KiB longer than that is refused unread.
 	MaxLength int
+}
+
+const (
+	defaultMaxLength = 2083
+	maxMaxLength     = 1 << 16
+
+	// slack is by how much input may be longer than its canonical form: room for white space, a
+	// fragment, needless escapes and dropped parameters. Some steps of parsing take quadratic time,
+	// so it has to end somewhere.
+	slack = 8 << 10
+
+	// roomy is the size of the buffers on the stack; longer URLs cost an allocation each.
+	roomy = 512
+)
+
+// Compile checks the rules and returns the Canonicalizer that follows them. An error names the
+// field that is wrong.
+func (r Rules) Compile() (*Canonicalizer, error) {
+	if r.MaxLength < 0 || r.MaxLength > maxMaxLength {
+		return nil, fmt.Errorf("dedup: MaxLength (%d) must lie between 0 and %d", r.MaxLength, maxMaxLength)
+	}
+	drop, err := compileNames("DropParams", r.DropParams)
+	if err != nil {
+		return nil, err
+	}
+	keep, err := compileNames("KeepParams", r.KeepParams)
+	if err != nil {
+		return nil, err
+	}
+
+	c := &Canonicalizer{
+		maxLength:    cmp.Or(r.MaxLength, defaultMaxLength),
+		dropSessions: r.DropSessions,
+		unsorted:     r.Unsorted,
+		keepFragment: r.KeepFragment,
+		drop:         drop,
+		keep:         keep,
+	}
+	if r.DropTracking {
+		c.dropFolded.add(trackingParams...)
+	}
+	if r.DropSessions {
+		c.dropFolded.add(sessionParams...)
+	}
+	c.filters = !c.drop.empty() || !c.keep.empty() || !c.dropFolded.empty()
+	return c, nil
+}
+
+// Canonicalizer brings URLs into canonical form, following the [Rules] it was compiled from. It
+// never changes: one of them serves all goroutines.
+type Canonicalizer struct {
+	maxLength    int
+	dropSessions bool
+	unsorted     bool
+	keepFragment bool
+
+	filters    bool  // any of the following is set
+	drop, keep names // of the user
+	dropFolded names // of the built-in lists, in lower case
+}
+
+// Parse returns the canonical form of an absolute URL. An error is always a [*RefusedError].
+func (c *Canonicalizer) Parse(raw string) (URL, error) {
+	return c.Resolve(URL{}, raw)
+}
+
+// Resolve returns the canonical form of a reference found in a document, resolved against base: the
+// document's URL, or what [Canonicalizer.Base] made of it. With the zero URL as base it accepts
+// absolute URLs only. An error is always a [*RefusedError].
+//
+// That base is canonical changes no answer: what the canonical form leaves out of a document's URL
+// either never passes from a base to a reference, or would be left out of the result again.
+func (c *Canonicalizer) Resolve(base URL, ref string) (URL, error) {
+	ref = strings.TrimFunc(ref, isControlOrSpace)
+
+	var room [roomy]byte
+	if len(ref) <= c.maxLength+slack {
+		if p, ok := split(appendJoined(room[:0], base.s, ref)); ok {
+			return c.assemble(ref, &p)
+		}
+	}
+
+	p, err := c.splitAny(base, ref)
+	if err != nil {
+		return URL{}, err
+	}
+	u, err := c.assemble(ref, &p)
+	if err != nil {
+		return URL{}, err
+	}
+	return c.settle(ref, u)
+}
+
+// Base returns what the references of a document are to be resolved against when the document has a
+// <base href>: href resolved against the document's own URL.
+//
+// As in browsers, an href that cannot be parsed, or is a data: or javascript: URL, is ignored, and
+// the answer is document. One that leads elsewhere (ftp:, mailto:) gives the zero URL: relative
+// references then lead nowhere and are refused, absolute ones are accepted.
+func (c *Canonicalizer) Base(document URL, href string) URL {
+	base, err := c.Resolve(document, href)
+	if err == nil {
+		return base
+	}
+	var refused *RefusedError
+	if errors.As(err, &refused) && refused.Reason == ReasonScheme &&
+		refused.Scheme != "data" && refused.Scheme != "javascript" {
+		return URL{}
+	}
+	return document
+}
+
+// assemble writes the parts of a parsed URL in canonical form.
+func (c *Canonicalizer) assemble(ref string, p *parts) (URL, error) {
+	var room [roomy]byte
+	b := c.appendCanonical(room[:0], p)
+	if len(b) > c.maxLength {
+		return URL{}, refuse(ref, ReasonTooLong)
+	}
+	return URL{s: string(b)}, nil
+}
+
+// settle makes sure that u, which came out of the general parser, is canonical: that it comes out
+// of another round unchanged. One round is enough for all that is known; the check costs little
+// beside the general parser, and a URL with two canonical forms would be fetched twice for ever.
+func (c *Canonicalizer) settle(ref string, u URL) (URL, error) {
+	var room [roomy]byte
+	for range 3 {
+		p, ok := split(append(room[:0], u.s...))
+		if !ok {
+			var err error
+			if p, err = c.splitAny(URL{}, u.s); err != nil {
+				return URL{}, err
+			}
+		}
+		again, err := c.assemble(ref, &p)
+		if err != nil || again == u {
+			return again, err
+		}
+		u = again
+	}
+	return URL{}, refuse(ref, ReasonInvalid)
 }
