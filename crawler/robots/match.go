@@ -85,24 +85,23 @@ func matches(path, pattern string) bool {
 	}
 }
 
-// pathOf returns the path and query of a URL, "/" if there are none.
+// pathOf returns the path and query of a URL, "/" if there are none. What begins with a slash is a path.
 func pathOf(uri string) string {
 	uri, _, _ = strings.Cut(uri, "#")
-	start := 0
-	if strings.HasPrefix(uri, "//") {
-		start = 2
+	if strings.HasPrefix(uri, "/") {
+		return uri
 	}
-	if i := strings.Index(uri[start:], "://"); i >= 0 && !strings.ContainsAny(uri[start:start+i], "/?;") {
-		start += i + 3
+	if scheme, rest, ok := strings.Cut(uri, "://"); ok && !strings.ContainsAny(scheme, "/?;") {
+		uri = rest
 	}
-	at := strings.IndexAny(uri[start:], "/?;")
+	at := strings.IndexAny(uri, "/?;")
 	switch {
 	case at < 0:
 		return "/"
-	case uri[start+at] == '/':
-		return uri[start+at:]
+	case uri[at] == '/':
+		return uri[at:]
 	default:
-		return "/" + uri[start+at:]
+		return "/" + uri[at:]
 	}
 }
 

@@ -6,16 +6,23 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // MaxCrawlDelay is the longest delay that [Group.CrawlDelay] reports, whatever the file says.
 const MaxCrawlDelay = 24 * time.Hour
 
-// Rules are a parsed robots.txt. They do not change, so any number of goroutines may use them.
+// Rules are a parsed robots.txt. Any number of goroutines may use them. They must not be copied.
 type Rules struct {
 	groups   []section
 	sitemaps []string
+	last     atomic.Pointer[answer] // of Agent: a crawl has one product
+}
+
+type answer struct {
+	product string
+	group   *Group
 }
 
 // section is a group as it stands in the file: some User-agent lines, then rules.
@@ -56,8 +63,7 @@ func FromStatus(status int, body []byte) *Rules {
 // no URLs at all.
 func (r *Rules) Sitemaps() []string { return slices.Clone(r.sitemaps) }
 
-// Allowed reports whether product may fetch uri; see [Group.Allowed]. To ask about many URLs, keep the
-// group that [Rules.Agent] returns: it is made anew here each time.
+// Allowed reports whether product may fetch uri; see [Group.Allowed].
 func (r *Rules) Allowed(product, uri string) bool { return r.Agent(product).Allowed(uri) }
 
 // CrawlDelay returns what the file asks of product; see [Group.CrawlDelay].
@@ -67,8 +73,17 @@ func (r *Rules) CrawlDelay(product string) (time.Duration, bool) {
 
 // Agent returns the rules for a crawler, given its product token ("lycosa", not "lycosa/1.0"; see
 // [Product]). Upper and lower case are the same. The groups that name the product are merged; if there are
-// none, those of "*" are.
+// none, those of "*" are. The group of the product asked for last is remembered.
 func (r *Rules) Agent(product string) *Group {
+	if a := r.last.Load(); a != nil && a.product == product {
+		return a.group
+	}
+	g := r.find(product)
+	r.last.Store(&answer{product, g})
+	return g
+}
+
+func (r *Rules) find(product string) *Group {
 	if g := r.merge(func(agent string) bool { return names(agent, product) }); g != nil {
 		return g
 	}
@@ -111,8 +126,7 @@ type Group struct {
 	delayed bool
 }
 
-// Allowed reports whether uri may be fetched. It is a URL, or its path with query; a path that begins with
-// "//" must come as part of its URL. It takes time proportional to the length of uri times that of the rules.
+// Allowed reports whether uri may be fetched. It is a URL, or its path with query. It takes time proportional to the length of uri times that of the rules.
 func (g *Group) Allowed(uri string) bool {
 	path := pathOf(uri)
 	if path == "/robots.txt" {

@@ -103,6 +103,16 @@ func TestCanonicalURLsDoNotSlipPast(t *testing.T) {
 	}
 }
 
+func TestPathOfTwoSlashesIsAPath(t *testing.T) {
+	t.Parallel()
+	r := Parse([]byte("User-agent: *\nDisallow: //private/"))
+	for _, uri := range []string{"//private/x", "https://example.org//private/x"} {
+		if r.Allowed("lycosa", uri) {
+			t.Errorf("%s is allowed", uri)
+		}
+	}
+}
+
 func TestCrawlDelayIsClamped(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]time.Duration{
