@@ -51,7 +51,7 @@ func ParseScope(s string) (ScopeType, error) {
 // itself: a request without one was seeded at its own key.
 type scope struct {
 	typ              ScopeType
-	include, exclude []glob.Glob
+	include, exclude []*glob.Pattern
 	starts           map[string]bool // keys of the start URLs
 	hosts            map[string]bool // hosts of the start URLs
 }
@@ -69,8 +69,8 @@ func (s *scope) compile(spider Spider) error {
 	return err
 }
 
-func globs(field string, patterns []string) ([]glob.Glob, error) {
-	out := make([]glob.Glob, len(patterns))
+func globs(field string, patterns []string) ([]*glob.Pattern, error) {
+	out := make([]*glob.Pattern, len(patterns))
 	for i, pattern := range patterns {
 		g, err := glob.Compile(pattern)
 		if err != nil {

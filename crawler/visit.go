@@ -25,8 +25,8 @@ type visit struct {
 	url   dedup.URL
 	page  *Page
 
-	seed   string         // key of the seed the request goes back to
-	links  map[string]int // refusals of links, by reason
+	seed   string           // key of the seed the request goes back to
+	links  map[string]int64 // links refused, by reason
 	result scheduler.Result
 }
 
@@ -277,7 +277,7 @@ func (v *visit) refused(err error) {
 
 func (v *visit) count(why string) {
 	if v.links == nil {
-		v.links = make(map[string]int)
+		v.links = make(map[string]int64)
 	}
 	v.links[why]++
 }

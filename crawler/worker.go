@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -72,8 +73,9 @@ type Worker struct {
 	pages   atomic.Int64
 	limited atomic.Bool
 
-	mu      sync.Mutex // guards held
+	mu      sync.Mutex // guards held and refused
 	held    map[*scheduler.Lease]context.CancelCauseFunc
+	refused map[string]int64
 	changed chan struct{} // a slot became free; holds one signal
 
 	fatal context.CancelCauseFunc // ends Run with an error
@@ -104,7 +106,7 @@ func New(c Config) (*Worker, error) {
 	c.Spider = p.spider
 	w := &Worker{
 		plan: p, config: c, crawl: c.Crawl, frontier: c.Frontier, fetcher: c.Fetcher, log: c.Logger,
-		held: make(map[*scheduler.Lease]context.CancelCauseFunc), changed: make(chan struct{}, 1),
+		held: make(map[*scheduler.Lease]context.CancelCauseFunc), refused: make(map[string]int64), changed: make(chan struct{}, 1),
 	}
 	if w.fetcher == nil {
 		w.fetcher, err = fetch.New(fetch.Config{
@@ -116,12 +118,12 @@ func New(c Config) (*Worker, error) {
 		}
 	}
 	memo, _ := c.Frontier.(scheduler.Memo)
-	w.robots = &robotsCache{plan: p, product: product(p.settings.UserAgent), fetcher: w.fetcher, memo: memo, now: time.Now, log: w.log}
+	w.robots = &robotsCache{plan: p, product: productToken(p.settings.UserAgent), fetcher: w.fetcher, memo: memo, now: time.Now, log: w.log}
 	return w, nil
 }
 
-// product returns what robots.txt knows a crawler by: the first word of its User-Agent, without the version.
-func product(userAgent string) string {
+// productToken returns what robots.txt knows a crawler by: the first word of its User-Agent, without the version.
+func productToken(userAgent string) string {
 	name, _, _ := strings.Cut(cmp.Or(userAgent, fetch.DefaultUserAgent), "/")
 	name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
 	return name
@@ -135,6 +137,14 @@ func (w *Worker) Running() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.held)
+}
+
+// Refused returns how many links this worker did not follow, by reason: what is no URL to fetch ("scheme", "invalid", ...),
+// and what the spider's scope and depth exclude ("scope", "excluded", "not_included", "depth").
+func (w *Worker) Refused() map[string]int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.refused)
 }
 
 // Limited reports whether Run ended because of Settings.MaxPages.
@@ -172,36 +182,36 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.claimLoop(claims, work, &visits)
 	stopClaims(errStopped)
 
-	cause := context.Cause(claims)
-	graceful := !errors.Is(cause, errDone) // a crawl that is done has nothing under way anywhere
 	drained := make(chan struct{})
 	go func() { visits.Wait(); close(drained) }()
-	if graceful {
-		grace := time.NewTimer(w.config.Grace)
-		defer grace.Stop()
-		select {
-		case <-drained:
-		case <-grace.C:
-			w.log.Warn("pages under way are given back: the grace is over", "pages", w.Running(), "grace", w.config.Grace)
-			stopWork(errStopped)
-		case <-work.Done():
-		}
-	}
-	time.AfterFunc(flushTimeout, func() {
-		select {
-		case <-work.Done():
-			stopFlush()
-		default:
-		}
+	grace := time.AfterFunc(w.config.Grace, func() {
+		w.log.Warn("pages under way are given back: the grace is over", "pages", w.Running(), "grace", w.config.Grace)
+		stopWork(errStopped)
 	})
-	<-drained
+	defer grace.Stop()
+	select {
+	case <-drained:
+	case <-work.Done():
+	}
+	grace.Stop()
 	stopWork(errStopped)
-	w.stores.wait()
-	w.pushes.wait()
-	w.finishes.wait()
-	helpers.Wait()
-	w.leave(flush)
 
+	// What was finished or given back must still be written down, but a frontier that is away, or a handler that
+	// does not heed its context, must not keep a worker from ending: its leases run out.
+	late := time.AfterFunc(flushTimeout, stopFlush)
+	defer late.Stop()
+	select {
+	case <-drained:
+		w.stores.wait()
+		w.pushes.wait()
+		w.finishes.wait()
+		w.leave(flush)
+	case <-flush.Done():
+		w.log.Error("pages under way are abandoned: their handlers do not end", "pages", w.Running())
+	}
+	helpers.Wait()
+
+	cause := context.Cause(claims)
 	switch {
 	case errors.Is(cause, errDone), errors.Is(cause, errStopped), w.limited.Load(), ctx.Err() != nil && errors.Is(cause, context.Cause(ctx)):
 		return nil
@@ -308,10 +318,14 @@ func (w *Worker) hold(work context.Context, lease *scheduler.Lease) context.Cont
 	return ctx
 }
 
-func (w *Worker) let(lease *scheduler.Lease) {
+// let frees the slot of a lease, and adds up the links its page had refused.
+func (w *Worker) let(lease *scheduler.Lease, refused map[string]int64) {
 	w.mu.Lock()
 	cancel := w.held[lease]
 	delete(w.held, lease)
+	for why, n := range refused {
+		w.refused[why] += n
+	}
 	w.mu.Unlock()
 	cancel(nil)
 	select {
@@ -322,8 +336,8 @@ func (w *Worker) let(lease *scheduler.Lease) {
 
 // visit does one page and tells the frontier what became of it.
 func (w *Worker) visit(ctx context.Context, lease *scheduler.Lease) {
-	defer w.let(lease)
 	v := &visit{plan: w.plan, w: w, crawl: w.crawl, lease: lease}
+	defer func() { w.let(lease, v.links) }()
 	result, err := v.run(ctx)
 	if err != nil {
 		if errors.Is(context.Cause(ctx), errLeaseLost) {
@@ -413,7 +427,7 @@ func (w *Worker) keepLeases(ctx context.Context) {
 		w.mu.Lock()
 		for l, cancel := range w.held {
 			switch {
-			case !now.Before(l.Deadline):
+			case l.Deadline.Sub(now) < lease/12: // the next tick would come too late
 				cancel(errLeaseLost)
 			case l.Deadline.Sub(now) < lease*2/3:
 				due = append(due, l)
