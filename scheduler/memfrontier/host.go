@@ -1,0 +1,132 @@
+package memfrontier
+
+import (
+	"math"
+	"time"
+
+	"github.com/lycosa-crawl/lycosa/dedup"
+	"github.com/lycosa-crawl/lycosa/scheduler"
+)
+
+// task is a task in memory: 64 bytes and its payload.
+type task struct {
+	id      dedup.Fingerprint
+	payload string
+	next    *task  // in its queue
+	number  uint64 // of its push; names the task in the journal
+	host    *host
+	attempt uint32 // failed so far
+	expired uint16
+	level   uint8
+}
+
+// host is a politeness key with the tasks queued for it.
+//
+// It is in the heap of the ready iff it has work, a free place, and is due; in the heap of the waiting iff it has
+// work and a free place but is not due, or has nothing at all and is kept only for the sake of its due time.
+type host struct {
+	name     string
+	queues   []queue // the levels in use, best first
+	pace     *scheduler.Pace
+	due      int64 // when it may be asked next, in ns
+	queued   int32
+	inflight int32
+	away     int32 // tasks that are delayed, scheduled or parked
+	pos      int32 // in its heap
+	in       uint8 // which heap
+	busy     bool  // counted in Stats.Hosts
+}
+
+// The heaps a host can be in.
+const (
+	inNone = iota
+	inReady
+	inWaiting
+)
+
+// queue holds the tasks of one host and level, in order.
+type queue struct {
+	head, tail *task
+	level      uint8
+}
+
+// best is the level of the task to be claimed next. There must be one.
+func (h *host) best() uint8 { return h.queues[0].level }
+
+// level returns the queue of a level, made if need be.
+func (h *host) level(l uint8) *queue {
+	i := 0
+	for i < len(h.queues) && h.queues[i].level < l {
+		i++
+	}
+	if i < len(h.queues) && h.queues[i].level == l {
+		return &h.queues[i]
+	}
+	h.queues = append(h.queues, queue{})
+	copy(h.queues[i+1:], h.queues[i:])
+	h.queues[i] = queue{level: l}
+	return &h.queues[i]
+}
+
+func (h *host) pushBack(t *task) {
+	q := h.level(t.level)
+	t.next = nil
+	if q.tail == nil {
+		q.head = t
+	} else {
+		q.tail.next = t
+	}
+	q.tail = t
+	h.queued++
+}
+
+func (h *host) pushFront(t *task) {
+	q := h.level(t.level)
+	t.next = q.head
+	q.head = t
+	if q.tail == nil {
+		q.tail = t
+	}
+	h.queued++
+}
+
+// pop removes the task to be claimed next. There must be one.
+func (h *host) pop() *task {
+	q := &h.queues[0]
+	t := q.head
+	q.head = t.next
+	t.next = nil
+	if q.head == nil {
+		last := len(h.queues) - 1
+		copy(h.queues, h.queues[1:])
+		h.queues[last] = queue{}
+		h.queues = h.queues[:last]
+	}
+	h.queued--
+	return t
+}
+
+// eternity is later than anything, and leaves room to add to it.
+const eternity = math.MaxInt64 / 4
+
+// nanos returns t as nanoseconds since 1970, within what can be calculated with.
+func nanos(t time.Time) int64 {
+	switch s := t.Unix(); {
+	case s <= 0:
+		return 0
+	case s >= eternity/int64(time.Second):
+		return eternity
+	}
+	return t.UnixNano()
+}
+
+// later returns at + d, or eternity.
+func later(at int64, d time.Duration) int64 {
+	if d <= 0 {
+		return at
+	}
+	if int64(d) > eternity-at {
+		return eternity
+	}
+	return at + int64(d)
+}
