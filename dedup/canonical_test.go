@@ -280,6 +280,8 @@ func TestRefusalsSayWhy(t *testing.T) {
 		{base, "http://[::1", ReasonInvalid, "invalid"},
 		{base, "http://[[::1]]/", ReasonInvalid, "invalid"},
 		{base, "http://xn--a/", ReasonInvalid, "invalid"},
+		{base, "http://www.xn--/", ReasonInvalid, "invalid"},
+		{base, "http://www。x\u00adn--./", ReasonInvalid, "invalid"},
 		{base, "http://./", ReasonHost, "host"},
 		{base, "http://a..b/", ReasonHost, "host"},
 		{base, "http://1.2.3.4../", ReasonHost, "host"},

@@ -17,14 +17,18 @@ import (
 type Fingerprint [16]byte
 
 // Of returns the fingerprint of a request: SHA-256 over method, LF, canonical URL, LF, body,
-// truncated to 128 bits. The method is upper case; an empty one means GET. The URL is used as it
-// is: canonicalise it first.
+// truncated to 128 bits. The method is in upper case; an empty one means GET. The URL is used as it
+// is: canonicalise it first. Neither holds a line feed, so no two requests run together.
 func Of(method, canonical string, body []byte) Fingerprint {
 	if method == "" {
 		method = "GET"
 	}
-	var room [512]byte
-	b := append(room[:0], method...)
+	var room [512]byte // on the stack: a usual request costs no allocation
+	b := room[:0]
+	if n := len(method) + len(canonical) + len(body) + 2; n > len(room) {
+		b = make([]byte, 0, n)
+	}
+	b = append(b, method...)
 	b = append(b, '\n')
 	b = append(b, canonical...)
 	b = append(b, '\n')

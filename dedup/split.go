@@ -3,7 +3,9 @@ package dedup
 import (
 	"bytes"
 	"net/url"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	whatwg "github.com/nlnwa/whatwg-url/url"
@@ -212,8 +214,9 @@ func parseWHATWG(base, ref string) (*whatwg.Url, error) {
 	return whatwgParser.ParseRef(base, ref)
 }
 
-// strictHost turns hosts that the parser wrongly accepts into one that it refuses: "[[::1]]", and
-// addresses with signed numbers ("-1.2.3.4", "0x+7f").
+// strictHost turns hosts that the parser wrongly accepts into one that it refuses: "[[::1]]",
+// addresses with signed numbers ("-1.2.3.4", "0x+7f"), and Punycode of nothing ("www.xn--", which
+// would come out as "www.").
 func strictHost(_ *whatwg.Url, host string) string {
 	const refused = "["
 	if strings.HasPrefix(host, "[") {
@@ -226,8 +229,11 @@ func strictHost(_ *whatwg.Url, host string) string {
 	if decoded, err := url.PathUnescape(host); err == nil {
 		plain = decoded
 	}
-	plain = strings.ToLower(norm.NFKC.String(plain))
+	plain = strings.ToLower(norm.NFKC.String(strings.Map(withoutInvisible, plain)))
 	labels := strings.FieldsFunc(plain, func(r rune) bool { return r == '.' || r == '。' })
+	if slices.Contains(labels, "xn--") {
+		return refused
+	}
 	if len(labels) == 0 {
 		return host
 	}
@@ -240,6 +246,14 @@ func strictHost(_ *whatwg.Url, host string) string {
 		}
 	}
 	return host
+}
+
+// withoutInvisible drops what IDNA ignores, such as soft hyphens.
+func withoutInvisible(r rune) rune {
+	if unicode.In(r, unicode.Cf, unicode.Variation_Selector) || r == '\u034f' {
+		return -1
+	}
+	return r
 }
 
 // readNumber reports whether the parser reads a label as a number of an IPv4 address, and whether it
