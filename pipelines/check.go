@@ -11,6 +11,8 @@ import (
 const (
 	MaxKind = 64   // bytes of Item.Kind
 	MaxKey  = 1024 // bytes of Item.Key: MongoDB indexes no longer ones before version 4.2, and people read them
+	// MaxValue is the size of the largest value, in bytes of JSON: MongoDB's limit for a document.
+	MaxValue = 16 << 20
 )
 
 // Check returns an error wrapping [ErrItem] if kind or key of the item are not what their comments ask for. It

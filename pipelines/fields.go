@@ -14,8 +14,8 @@ import (
 // Object is a JSON object whose fields keep their order: the form in which every driver gets an item's value.
 type Object []Field
 
-// Field is a name and its value: nil, bool, string, int64, float64, [time.Time], [][any], [Object], or
-// [json.Number] for an integer that int64 cannot hold.
+// Field is a name and its value: nil, bool, string, int64, float64, [time.Time] in UTC, a slice of any, [Object], or
+// [json.Number] for a number that neither int64 nor float64 can hold.
 type Field struct {
 	Name  string
 	Value any
@@ -35,7 +35,7 @@ func (o Object) Lookup(name string) (any, bool) {
 // encoding is the truth, so a field is called the same in a file and in MongoDB. Beyond JSON, what is a float or
 // a time in Go is one in the result: a price of 3.0 does not become an integer.
 //
-// Invalid UTF-8 becomes U+FFFD. A value that does not encode, is no object, or has a field named "_id" or
+// Invalid UTF-8 becomes U+FFFD. A value that does not encode, is no object, is larger than MaxValue, or has a field named "_id" or
 // "_meta" gives an error wrapping [ErrItem].
 func Fields(value any) (o Object, err error) {
 	defer func() {
@@ -52,6 +52,9 @@ func Fields(value any) (o Object, err error) {
 	raw := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 	if raw[0] != '{' {
 		return nil, fmt.Errorf("%w: a %T encodes to %.20s, not to a JSON object", ErrItem, value, raw)
+	}
+	if len(raw) > MaxValue {
+		return nil, fmt.Errorf("%w: a %T encodes to %d bytes, at most %d are allowed", ErrItem, value, len(raw), MaxValue)
 	}
 	p := parser{rest: raw}
 	o, _ = retype(p.object(), reflect.ValueOf(value)).(Object)
@@ -299,7 +302,7 @@ func (p *parser) number() any {
 	}
 	if strings.ContainsAny(text, ".eE") {
 		if f, err := strconv.ParseFloat(text, 64); err == nil {
-			return f
+			return f + 0 // no negative zero: as text it would come back as an integer
 		}
 	}
 	return json.Number(text)
