@@ -51,7 +51,7 @@ func FromShort(short uint64) Fingerprint {
 // AppendDecimal appends [Fingerprint.Short] as a signed decimal number, the form in which Redis
 // packs it into an intset.
 func (f Fingerprint) AppendDecimal(dst []byte) []byte {
-	return strconv.AppendInt(dst, int64(f.Short()), 10) //nolint:gosec // the same 64 bits, read as signed
+	return strconv.AppendInt(dst, int64(f.Short()), 10)
 }
 
 // String returns the 32 hexadecimal digits.

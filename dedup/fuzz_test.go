@@ -35,7 +35,7 @@ func randomReference(r *rand.Rand) string {
 	plain := r.IntN(2) == 0
 	for range r.IntN(12) {
 		token := tokens[r.IntN(len(tokens))]
-		if plain && strings.ContainsAny(token, "\\@<>\"'`^{} \t\r\n\x00\x7f\xff") {
+		if plain && strings.ContainsAny(token, "\\@<>\"'`^{} \t\r\n\x00\x7f") {
 			continue
 		}
 		b.WriteString(token)

@@ -149,7 +149,7 @@ func (sh *shard) add(k key, h uint64, s seed) (fresh bool) {
 // an empty one.
 func (sh *shard) find(k key, h uint64) int {
 	home, _ := bits.Mul64(h, uint64(len(sh.slots)))
-	i := int(home) //nolint:gosec // less than len(slots)
+	i := int(home)
 	for sh.slots[i] != k && sh.slots[i] != (key{}) {
 		if i++; i == len(sh.slots) {
 			i = 0
