@@ -172,15 +172,10 @@ func (p *Page) EmitAs(kind, key string, value any) {
 			key += "#" + strconv.Itoa(n)
 		}
 	}
-	item := pipelines.Item{
+	p.items = append(p.items, pipelines.Item{
 		Kind: kind, Key: key, Value: value,
 		Source: pipelines.Source{URL: p.URL, Crawl: p.visit.crawl, FetchedAt: p.FetchedAt},
-	}
-	if err := item.Check(); err != nil {
-		p.fail(Drop(err.Error()))
-		return
-	}
-	p.items = append(p.items, item)
+	})
 }
 
 // snakeCase turns a Go name into a kind: "HTTPServer2" into "http_server2".

@@ -160,11 +160,8 @@ func (c *robotsCache) get(ctx context.Context, req *Request, u dedup.URL, origin
 	at := origin + "/robots.txt"
 	private := c.plan.settings.AllowPrivate || c.plan.scope.mayBePrivate(req, u)
 	for range robotsRedirect + 1 {
-		resp, err := c.fetcher.Fetch(ctx, &fetch.Request{URL: at, AllowPrivate: private, MaxBody: 4 * robots.MaxSize})
+		resp, err := c.fetcher.Fetch(ctx, &fetch.Request{URL: at, AllowPrivate: private, MaxBody: robots.MaxSize, Prefix: true})
 		if err != nil {
-			if fetch.ReasonOf(err) == fetch.ReasonTooLarge {
-				return http.StatusNotFound, nil, nil // no sane robots.txt; Google, too, treats it as its first 500 KiB
-			}
 			return 0, nil, err
 		}
 		if resp.Status < 300 || resp.Status >= 400 {

@@ -1,6 +1,7 @@
 package crawler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,7 +133,7 @@ func (v *visit) fetch(ctx context.Context) (*fetch.Response, bool) {
 	})
 	v.result.Sent = started.Sub(v.lease.Claimed)
 	if err != nil {
-		v.failed(string(fetch.ReasonOf(err)), err)
+		v.failed(cmp.Or(string(fetch.ReasonOf(err)), "fetch"), err)
 		return nil, false
 	}
 	v.result.Sent += resp.Sent

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lycosa-crawl/lycosa/crawler/fetch"
+	"github.com/lycosa-crawl/lycosa/crawler/robots"
 	"github.com/lycosa-crawl/lycosa/pipelines"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
@@ -118,15 +119,8 @@ func New(c Config) (*Worker, error) {
 		}
 	}
 	memo, _ := c.Frontier.(scheduler.Memo)
-	w.robots = &robotsCache{plan: p, product: productToken(p.settings.UserAgent), fetcher: w.fetcher, memo: memo, now: time.Now, log: w.log}
+	w.robots = &robotsCache{plan: p, product: robots.Product(cmp.Or(p.settings.UserAgent, fetch.DefaultUserAgent)), fetcher: w.fetcher, memo: memo, now: time.Now, log: w.log}
 	return w, nil
-}
-
-// productToken returns what robots.txt knows a crawler by: the first word of its User-Agent, without the version.
-func productToken(userAgent string) string {
-	name, _, _ := strings.Cut(cmp.Or(userAgent, fetch.DefaultUserAgent), "/")
-	name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
-	return name
 }
 
 // Settings returns the spider's settings with defaults filled in.
