@@ -26,12 +26,11 @@ func main() {
 
 // event is one line of the stream; see `go doc test2json` and `go help buildjson`.
 type event struct {
-	Action     string
-	Package    string
-	ImportPath string // of build output
-	Test       string
-	Output     string
-	Elapsed    float64
+	Action  string  `json:"Action"`
+	Package string  `json:"Package"`
+	Test    string  `json:"Test"`
+	Output  string  `json:"Output"`
+	Elapsed float64 `json:"Elapsed"` // seconds
 }
 
 type testID struct{ pkg, name string }

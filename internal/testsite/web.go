@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"html"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -103,7 +105,9 @@ func (w *web) extraLinks() map[int][]string {
 // rand returns the random numbers of one page, or of another purpose.
 func (w *web) rand(id int) *rand.Rand { return rand.New(rand.NewPCG(w.cfg.Seed, uint64(id))) }
 
-func (w *web) origin(host int) string { return fmt.Sprintf("http://%s:%d", address(host), w.port) }
+func (w *web) origin(host int) string {
+	return "http://" + net.JoinHostPort(address(host), strconv.Itoa(w.port))
+}
 
 func (w *web) privateURL(k int) string {
 	return fmt.Sprintf("%s/private/%d.html", w.origin(k%w.cfg.Hosts), k)
