@@ -40,19 +40,20 @@ type Rules struct {
 	Unsorted bool
 	// KeepFragment keeps the fragment, unless it is empty; for sites that route by it.
 	KeepFragment bool
-	// MaxLength is the longest canonical URL accepted, in bytes. Default 2083, at most 65536.
-	// Input that is more than 8 KiB longer than that is refused unread.
+	// MaxLength is the longest canonical URL accepted, in bytes. Default 2083, at most 16384. Input
+	// that is more than 4 KiB longer than that is refused unread; a fragment to be dropped does not
+	// count.
 	MaxLength int
 }
 
 const (
 	defaultMaxLength = 2083
-	maxMaxLength     = 1 << 16
+	maxMaxLength     = 16 << 10
 
-	// slack is by how much input may be longer than its canonical form: room for white space, a
-	// fragment, needless escapes and dropped parameters. Some steps of parsing take quadratic time,
-	// so it has to end somewhere.
-	slack = 8 << 10
+	// slack is by how much input may be longer than its canonical form: room for white space,
+	// needless escapes and dropped parameters. The general parser takes quadratic time over many
+	// segments, so it has to end somewhere.
+	slack = 4 << 10
 
 	// roomy is the size of the buffers on the stack; longer URLs cost an allocation each.
 	roomy = 512
@@ -117,6 +118,9 @@ func (c *Canonicalizer) Parse(raw string) (URL, error) {
 // either never passes from a base to a reference, or would be left out of the result again.
 func (c *Canonicalizer) Resolve(base URL, ref string) (URL, error) {
 	ref = strings.TrimFunc(ref, isControlOrSpace)
+	if i := strings.IndexByte(ref, '#'); i >= 0 && !c.keepFragment {
+		ref = ref[:i+1] // with the sign: a space before it must not come to stand at the end
+	}
 
 	var room [roomy]byte
 	if len(ref) <= c.maxLength+slack {

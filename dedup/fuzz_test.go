@@ -13,7 +13,7 @@ var ruleSets = []Rules{
 	{},
 	{KeepFragment: true, Unsorted: true},
 	{DropTracking: true, DropSessions: true, DropParams: []string{"a*"}},
-	{KeepParams: []string{"?", "i*"}, KeepFragment: true, DropSessions: true, MaxLength: 1 << 16},
+	{KeepParams: []string{"?", "i*"}, KeepFragment: true, DropSessions: true, MaxLength: 16 << 10},
 }
 
 var fuzzBases = []string{"", "http://h/a/b;c?d=e&b#f", "https://example.org:8080/foo/bar"}

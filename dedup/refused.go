@@ -11,7 +11,7 @@ type Reason string
 // The reasons for which a URL is refused.
 const (
 	ReasonScheme   Reason = "scheme"   // neither http nor https; RefusedError.Scheme says which
-	ReasonTooLong  Reason = "too_long" // longer than Rules.MaxLength
+	ReasonTooLong  Reason = "too_long" // longer than Rules.MaxLength, or a user name and password over 1 KiB
 	ReasonControl  Reason = "control"  // control characters other than tab and line ends inside
 	ReasonEncoding Reason = "encoding" // not UTF-8
 	ReasonRelative Reason = "relative" // a relative reference without a base

@@ -162,6 +162,27 @@ const (
 	maxHost  = 253
 )
 
+// maxUserinfo is the longest user name and password accepted, though they are dropped: the parser
+// takes 0.2 seconds over ten thousand at signs.
+const maxUserinfo = 1 << 10
+
+// userinfoLength returns the length of what the parser takes for user name and password, or a little
+// more.
+func userinfoLength(ref, scheme string) int {
+	if scheme != "" {
+		_, ref, _ = strings.Cut(ref, ":")
+	}
+	const slashes = "/\\"
+	authority := strings.TrimLeft(ref, slashes+"\t\n\r")
+	if scheme == "" && len(authority) == len(ref) {
+		return 0 // a path
+	}
+	if end := strings.IndexAny(authority, slashes+"?#"); end >= 0 {
+		authority = authority[:end]
+	}
+	return strings.LastIndexByte(authority, '@')
+}
+
 // whatwgParser never changes.
 var whatwgParser = whatwg.NewParser(whatwg.WithPreParseHostFunc(strictHost))
 
@@ -172,7 +193,7 @@ func (c *Canonicalizer) splitAny(base URL, ref string) (parts, error) {
 	if scheme != "" && scheme != "http" && scheme != "https" {
 		return parts{}, refuseScheme(ref, scheme)
 	}
-	if len(ref) > c.maxLength+slack {
+	if len(ref) > c.maxLength+slack || userinfoLength(ref, scheme) > maxUserinfo {
 		return parts{}, refuse(ref, ReasonTooLong)
 	}
 	if strings.ContainsFunc(ref, isForbiddenControl) {

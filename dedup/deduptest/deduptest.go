@@ -184,7 +184,7 @@ func nothingAddedIsForgotten(t *testing.T, f dedup.Filter) {
 // manyAtOnceNewOnce adds the same fingerprints from many goroutines: exactly one of them is told that
 // a fingerprint is new. A second "new" would be a page fetched twice, none at all a page lost.
 func manyAtOnceNewOnce(t *testing.T, f dedup.Filter) {
-	const workers, n, call = 8, 4000, 50
+	const workers, n, call = 8, 20_000, 2000 // long calls, that they overlap
 	fps := numbered(0, n)
 	told := make([]atomic.Int32, n)
 	for start := 0; start < n; start += call {
