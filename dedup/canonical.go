@@ -151,8 +151,7 @@ func (c *Canonicalizer) Base(document URL, href string) URL {
 	if err == nil {
 		return base
 	}
-	var refused *RefusedError
-	if errors.As(err, &refused) && refused.Reason == ReasonScheme &&
+	if refused, ok := errors.AsType[*RefusedError](err); ok && refused.Reason == ReasonScheme &&
 		refused.Scheme != "data" && refused.Scheme != "javascript" {
 		return URL{}
 	}

@@ -40,8 +40,7 @@ func ExampleCanonicalizer_Resolve() {
 
 	for _, href := range []string{"page2.html", "../about", "?page=2", "//cdn.example.com/x y", "mailto:ann@example.com"} {
 		u, err := canonical.Resolve(document, href)
-		var refused *dedup.RefusedError
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*dedup.RefusedError](err); ok {
 			fmt.Println("refused:", refused.Kind())
 			continue
 		}

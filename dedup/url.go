@@ -40,10 +40,7 @@ func (u URL) Hostname() string {
 
 // Path returns the path as it stands in the URL, escaped; it begins with a slash.
 func (u URL) Path() string {
-	path := u.RequestURI()
-	if query := strings.IndexByte(path, '?'); query >= 0 {
-		return path[:query]
-	}
+	path, _, _ := strings.Cut(u.RequestURI(), "?")
 	return path
 }
 
