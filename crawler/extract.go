@@ -15,8 +15,6 @@ import (
 	"github.com/PuerkitoBio/goquery"
 	"github.com/andybalholm/cascadia"
 	"golang.org/x/net/html"
-
-	"github.com/lycosa-crawl/lycosa/dedup"
 )
 
 // URL is a string field that extraction makes absolute, relative to the page, in canonical form.
@@ -433,9 +431,4 @@ func parseTime(s, layout string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%.60q is no time known without a layout", s)
-}
-
-// resolve makes a reference of the page absolute and canonical.
-func (p *Page) resolve(ref string) (dedup.URL, error) {
-	return p.visit.plan.canon.Resolve(p.base(), ref)
 }

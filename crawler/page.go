@@ -13,6 +13,7 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 	"golang.org/x/net/html"
+	"golang.org/x/text/encoding/htmlindex"
 
 	"github.com/lycosa-crawl/lycosa/crawler/fetch"
 	"github.com/lycosa-crawl/lycosa/dedup"
@@ -46,6 +47,7 @@ type Page struct {
 	doc     *goquery.Document
 	docErr  error
 	baseURL dedup.URL
+	hasBase bool // baseURL is set
 
 	items    []pipelines.Item
 	unkeyed  map[string]int // kind -> items emitted without a key
@@ -275,21 +277,30 @@ func (p *Page) tokenLinks(add func(ref string)) {
 
 // base is what the page's links are relative to: its URL, or its <base href>.
 func (p *Page) base() dedup.URL {
-	if !p.baseURL.IsZero() {
+	if p.hasBase {
 		return p.baseURL
 	}
-	p.baseURL = p.url
+	p.baseURL, p.hasBase = p.url, true
 	if p.DocErr() == nil {
 		match, _ := p.visit.plan.selector("base[href]")
 		for _, node := range p.doc.FindMatcher(match).Nodes {
 			ref, _ := attrOf(node, "href")
-			if u, err := p.visit.plan.canon.Resolve(p.url, ref); err == nil {
-				p.baseURL = u
-			}
+			p.baseURL = p.visit.plan.canon.Base(p.url, ref)
 			break // the first base element counts (HTML 4.2.3)
 		}
 	}
 	return p.baseURL
+}
+
+// resolve makes a reference of the page absolute and canonical. The query of a link is in the encoding of its document
+// (WHATWG URL, "encoding-parse").
+func (p *Page) resolve(ref string) (dedup.URL, error) {
+	if p.Charset != "" && !strings.HasPrefix(p.Charset, "utf-") {
+		if enc, err := htmlindex.Get(p.Charset); err == nil {
+			ref = dedup.EncodeQuery(ref, enc)
+		}
+	}
+	return p.visit.plan.canon.Resolve(p.base(), ref)
 }
 
 // Follow queues the pages that [Page.Links] finds with the selectors, for the target, and returns how many are in the

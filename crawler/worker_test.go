@@ -351,7 +351,7 @@ func TestStatusDecides(t *testing.T) {
 }
 
 func TestFetchErrorsAreRetriedIfTheyMayPass(t *testing.T) {
-	for reason, tries := range map[fetch.Reason]int{fetch.Truncated: 4, fetch.ForbiddenAddress: 1} {
+	for reason, tries := range map[fetch.Reason]int{fetch.ReasonTruncated: 4, fetch.ReasonForbiddenAddress: 1} {
 		t.Run(string(reason), func(t *testing.T) {
 			inBubble(t, follow, func(t *testing.T, r *rig) {
 				r.web.pages["https://a.example/"] = func(int, *fetch.Request) (*fetch.Response, error) {
