@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -667,11 +668,11 @@ func TestItemStoreThatFailsEndsTheWorkerAndLosesNothing(t *testing.T) {
 // outage is a frontier that cannot be reached for a while.
 type outage struct {
 	scheduler.Frontier
-	until time.Time
+	until atomic.Int64 // ns since 1970
 }
 
 func (o *outage) err() error {
-	if time.Now().Before(o.until) {
+	if time.Now().UnixNano() < o.until.Load() {
 		return fmt.Errorf("%w: no route to it", scheduler.ErrUnavailable)
 	}
 	return nil
@@ -709,8 +710,8 @@ func TestWorkerHoldsWhatItFetchedWhileTheFrontierIsAway(t *testing.T) {
 				o := &outage{Frontier: r.frontier}
 				r.config.Frontier = o
 				r.config.Spider.Routes = Routes(testRoute.To(func(ctx context.Context, p *Page, with struct{}) error {
-					if p.Request.Depth == 0 && o.until.IsZero() {
-						o.until = time.Now().Add(away)
+					if p.Request.Depth == 0 && o.until.Load() == 0 {
+						o.until.Store(time.Now().Add(away).UnixNano())
 					}
 					return follow(ctx, p, with)
 				}))
