@@ -1,0 +1,126 @@
+package redisfrontier
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lycosa-crawl/lycosa/scheduler"
+)
+
+// maxClaim is the most tasks that one claim script hands out.
+const maxClaim = 1000
+
+// Claim implements [scheduler.Frontier]. It asks all partitions that may have work in one round trip, as many as max
+// allows. While Redis is away it waits for [Config.Patience], then it returns an error wrapping [scheduler.ErrUnavailable].
+func (f *Frontier) Claim(ctx context.Context, max int) ([]*scheduler.Lease, error) {
+	if max < 1 {
+		return nil, fmt.Errorf("claim of %d tasks: want at least one", max)
+	}
+	var trouble time.Time // when Redis was first away
+	for failures := 0; ; {
+		if err := f.usable(ctx); err != nil {
+			return nil, err
+		}
+		wait, wanted := false, max
+		parts := f.wake.due(max)
+		if len(parts) == 0 {
+			// Leave word that somebody waits, wherever there is none; then wait.
+			wait, wanted = true, 0
+			parts = f.wake.untold()
+		}
+		if len(parts) == 0 {
+			if err := f.wake.wait(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		leases, err := f.claim(ctx, parts, wanted, wait)
+		if len(leases) > 0 {
+			return leases, nil
+		}
+		switch fateOf(err) {
+		case fine:
+			failures = 0
+			continue
+		case noCrawl:
+			return nil, scheduler.ErrNoCrawl
+		case broken:
+			return nil, fmt.Errorf("claim from crawl %s: %w", f.crawl, err)
+		}
+		f.outage.begin(err)
+		if failures++; failures == 1 {
+			trouble = time.Now()
+		}
+		d := pause(failures)
+		if time.Since(trouble)+d > f.patience {
+			return nil, unavailable(err)
+		}
+		if err := f.sleep(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// claim calls claim.lua on the partitions, once: a claim that is repeated leases tasks to nobody. A claim that is on
+// its way is not given up with ctx, for the same reason. The error is that of a partition that did not answer.
+func (f *Frontier) claim(ctx context.Context, parts []int, max int, wait bool) ([]*scheduler.Lease, error) {
+	calls, versions := make([]*call, len(parts)), make([]uint64, len(parts))
+	wanted := make([]int, len(parts))
+	for i, p := range parts {
+		wanted[i] = max / len(parts)
+		if i < max%len(parts) {
+			wanted[i]++
+		}
+		wanted[i] = min(wanted[i], maxClaim)
+		versions[i] = f.wake.version(p)
+		calls[i] = f.call(claimScript, p, wanted[i], f.lease.Milliseconds(), f.maxExpired, f.worker, wait)
+	}
+	claimed := time.Now()
+	f.once(context.WithoutCancel(ctx), calls)
+	var leases []*scheduler.Lease
+	var failed error
+	for i, c := range calls {
+		if !c.done {
+			failed = c.err
+			continue
+		}
+		got, now, next, err := f.parseClaim(c.reply, claimed)
+		if err != nil {
+			return leases, fmt.Errorf("partition %d: %w", c.part, err)
+		}
+		f.wake.answered(c.part, versions[i], now, next, wait)
+		leases = append(leases, got...)
+	}
+	if failed == nil {
+		f.back()
+	}
+	return leases, failed
+}
+
+func (f *Frontier) parseClaim(reply any, claimed time.Time) (leases []*scheduler.Lease, now, next int64, err error) {
+	list, ok := reply.([]any)
+	if !ok || len(list) < 2 || len(list)%4 != 2 {
+		return nil, 0, 0, errReply
+	}
+	now, ok1 := list[0].(int64)
+	next, ok2 := list[1].(int64)
+	if !ok1 || !ok2 {
+		return nil, 0, 0, errReply
+	}
+	for i := 2; i < len(list); i += 4 {
+		token, ok1 := list[i].(int64)
+		host, ok2 := list[i+1].(string)
+		level, ok3 := list[i+2].(string)
+		element, ok4 := list[i+3].(string)
+		if !ok1 || !ok2 || !ok3 || !ok4 {
+			return leases, now, next, errReply
+		}
+		l := &scheduler.Lease{Token: scheduler.Token(token), Claimed: claimed, Deadline: claimed.Add(f.lease)}
+		if err := parseElement(l, host, level, element); err != nil {
+			return leases, now, next, err
+		}
+		leases = append(leases, l)
+	}
+	return leases, now, next, nil
+}

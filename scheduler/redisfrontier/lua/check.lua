@@ -1,0 +1,91 @@
+#!lua flags=allow-oom
+-- check: recount everything. Slow: for tests and `lycosa chaos`.
+-- ARGV[1] now  ms; 0 = the server's clock
+-- returns the broken invariants in words
+--@ hosts
+--@ tasks
+if not open() then return NOCRAWL end
+local broken = {}
+local function expect(what, is, should)
+  if is ~= should then broken[#broken + 1] = what .. ': ' .. tostring(is) .. ', should be ' .. tostring(should) end
+end
+
+local leased, leases = {}, call('HGETALL', P .. 't')
+for i = 1, #leases, 2 do
+  local l = read_lease(leases[i + 1])
+  leased[l.host] = (leased[l.host] or 0) + 1
+  if not call('ZSCORE', P .. 'l', leases[i]) then expect('lease ' .. leases[i] .. ' of ' .. l.host .. ' has a deadline', false, true) end
+  if tonumber(leases[i]) > token then expect('token ' .. leases[i] .. ' is not from the future', false, true) end
+end
+
+local hosts, pending, inflight, busy, in_r, in_y = call('HKEYS', H), 0, 0, 0, 0, 0
+for first = 1, #hosts, 1000 do
+  local part = load({unpack(hosts, first, min(first + 999, #hosts))})
+  for _, s in ipairs(part) do
+    local name = 'host ' .. s.name .. ' '
+    local queued, levels = 0, ''
+    for level = 0, 15 do
+      local hex = format('%x', level)
+      local n = call('LLEN', queue(s.name, hex))
+      if n > 0 then levels = levels .. hex end
+      queued = queued + n
+    end
+    expect(name .. 'pending', s.pending, queued)
+    expect(name .. 'levels', s.levels, levels)
+    expect(name .. 'in flight', s.inflight, leased[s.name] or 0)
+    leased[s.name] = nil
+    local r, y = call('ZSCORE', R, s.name), call('ZSCORE', Y, s.name)
+    if r then in_r = in_r + 1 end
+    if y then in_y = in_y + 1 end
+    expect(name .. 'places in r and y', (r and 1 or 0) + (y and 1 or 0), servable(s) and 1 or 0)
+    if s.pending + s.inflight > 0 then busy = busy + 1 end
+    if s.pending + s.inflight == 0 and s.delay == CRAWLS_DELAY and s.concurrency == CRAWLS_CONCURRENCY then
+      expect(name .. 'to be forgotten', call('ZSCORE', I, s.name) and true, true)
+    end
+    pending, inflight = pending + s.pending, inflight + s.inflight
+  end
+end
+for host, n in pairs(leased) do expect('leases of host ' .. host .. ' without record', n, 0) end
+expect('hosts in r', call('ZCARD', R), in_r)
+expect('hosts in y', call('ZCARD', Y), in_y)
+
+local c = call('HMGET', M, 'p', 'l', 'd', 's', 'y', 'b', 'x', 'g')
+for i = 1, 8 do c[i] = tonumber(c[i] or 0) end
+expect('counter of the queued', c[1], pending)
+expect('counter of the leased', c[2], inflight)
+expect('counter of the leased, by deadline', c[2], call('ZCARD', P .. 'l'))
+expect('counter of the leased, by lease', c[2], #leases / 2)
+expect('counter of the delayed', c[3], call('ZCARD', P .. 'd'))
+expect('counter of the busy hosts', c[6], busy)
+
+local scheduled = 0
+for _, minute in ipairs(call('ZRANGE', P .. 'wi', 0, -1)) do
+  local n = call('LLEN', P .. 'w:' .. minute)
+  if n == 0 then expect('revisits in minute ' .. minute, 0, 'some') end
+  scheduled = scheduled + n
+end
+expect('counter of the scheduled', c[4], scheduled)
+
+local parked, labels = 0, call('HGETALL', P .. 'kl')
+for i = 1, #labels, 2 do
+  local n = call('LLEN', P .. 'k:' .. labels[i])
+  expect('counter of parked ' .. labels[i], tonumber(labels[i + 1]), n)
+  parked = parked + n
+end
+expect('counter of the parked', c[5], parked)
+expect('dead letters', call('LLEN', P .. 'x'), min(c[7], 10000))
+expect('dead links', call('LLEN', P .. 'g'), min(c[8], 10000))
+
+local seen, size, split = 0, 2 ^ state[9], tonumber(state[10])
+for b = 0, size + split - 1 do
+  local members = call('SMEMBERS', P .. 's:' .. b)
+  for i = 1, #members do
+    local at = tonumber(sub(members[i], -9))
+    local should = at % size
+    if should < split then should = at % (2 * size) end
+    if should ~= b then expect('set of fingerprint ' .. members[i], b, should) end
+  end
+  seen = seen + #members
+end
+expect('counter of the seen', tonumber(state[8] or 0), seen)
+return broken

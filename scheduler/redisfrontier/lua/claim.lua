@@ -1,0 +1,199 @@
+#!lua flags=allow-oom
+-- claim: lease up to so many due tasks, best first: those of the host whose due time less an hour for each
+-- level of priority is earliest.
+-- ARGV[1] now  ms; 0 = the server's clock
+-- ARGV[2] number of tasks wanted, at most 1000; 0 only asks when there will be some
+-- ARGV[3] lease time, ms
+-- ARGV[4] how often a lease of a task may expire; once more, and it is a dead letter
+-- ARGV[5] worker who claims
+-- ARGV[6] 1 if the worker will wait when there is nothing, and wants to be told when there is
+-- returns {now, the ms from which there may be more (-1: not before it is told), then per task: token, host,
+--          level, element}
+--@ hosts
+--@ tasks
+if not open() then return NOCRAWL end
+if paused then return {now, -1} end
+local wanted, lease_time, may_expire, worker = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local L, T, D, WI = P .. 'l', P .. 't', P .. 'd', P .. 'wi'
+local CHORES = 100 -- of each kind in one call, so that no call takes long
+local MAXBYTES = 8 * 1024 * 1024
+local more = false
+
+local function expire()
+  local tokens = call('ZRANGEBYSCORE', L, '-inf', now, 'LIMIT', 0, CHORES)
+  if #tokens == 0 then return end
+  more = more or #tokens == CHORES
+  local raw, leases = call('HMGET', T, unpack(tokens)), {}
+  for i = 1, #tokens do leases[i] = read_lease(raw[i]) end
+  local hosts, back, dead = group(leases), 0, 0
+  for i = #leases, 1, -1 do -- the oldest in front
+    local l = leases[i]
+    local attempts, expired = byte(l.element, 1, 2)
+    l.element = stamp(l.element, attempts, expired + 1)
+    l.s.inflight = l.s.inflight - 1
+    if expired + 1 > may_expire then
+      bury('x', l, 'lease expired ' .. (expired + 1) .. ' times, last held by ' .. l.worker, 0)
+      dead = dead + 1
+    else
+      enqueue(l.s, l.level, l.element, true)
+      back = back + 1
+    end
+  end
+  call('HDEL', T, unpack(tokens))
+  call('ZREM', L, unpack(tokens))
+  save(hosts)
+  count('e', #tokens, 'l', -#tokens, 'p', back, 'a', back, 'x', dead)
+end
+
+local function promote(entries, counter)
+  local hosts = group(entries)
+  for i = 1, #entries do enqueue(entries[i].s, entries[i].level, entries[i].element) end
+  save(hosts)
+  count(counter, -#entries, 'p', #entries, 'a', #entries)
+end
+
+local function read_entries(list, from)
+  local entries = {}
+  for i = 1, #list do
+    local e = {}
+    e.level, e.host, e.element = read_record(sub(list[i], from))
+    entries[i] = e
+  end
+  return entries
+end
+
+local function undelay()
+  local list = call('ZRANGEBYSCORE', D, '-inf', now, 'LIMIT', 0, CHORES)
+  if #list == 0 then return end
+  more = more or #list == CHORES
+  promote(read_entries(list, 9), 'd')
+  call('ZREM', D, unpack(list))
+end
+
+local function revisit()
+  local entries = {}
+  while #entries < CHORES do
+    local minute = call('ZRANGEBYSCORE', WI, '-inf', now, 'LIMIT', 0, 1)[1]
+    if not minute then break end
+    local list = call('LPOP', P .. 'w:' .. minute, CHORES) or {}
+    if #list < CHORES then call('ZREM', WI, minute) end
+    for _, e in ipairs(read_entries(list, 1)) do entries[#entries + 1] = e end
+  end
+  if #entries == 0 then return end
+  more = more or #entries >= CHORES
+  promote(entries, 's')
+end
+
+-- forget drops the records of hosts that were kept for their delay alone.
+local function forget()
+  local names = call('ZRANGEBYSCORE', I, '-inf', now, 'LIMIT', 0, CHORES)
+  if #names == 0 then return end
+  write(load(names))
+  call('ZREM', I, unpack(names))
+end
+
+if tonumber(state[11] or 0) > 0 then expire() end
+if tonumber(state[12] or 0) > 0 then undelay() end
+if tonumber(state[13] or 0) > 0 then revisit() end
+forget()
+
+-- Candidates: the best of y, and those of r that have become due, ranked.
+local moved = call('ZRANGEBYSCORE', R, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 250)
+local ready = wanted > 0 and call('ZRANGE', Y, 0, wanted - 1, 'WITHSCORES') or {}
+local names, line = {}, {}
+for i = 1, #ready, 2 do names[#names + 1] = ready[i] end
+for i = 1, #moved, 2 do names[#names + 1] = moved[i] end
+if #names > 0 then
+  local hosts = load(names)
+  for i = 1, #hosts do
+    local s = hosts[i]
+    if i <= #ready / 2 then
+      s.in_y, s.score = true, tonumber(ready[2 * i])
+      s.y_score = s.score
+    else
+      s.in_r, s.score = true, moved[2 * (i - #ready / 2)] + rank(sub(s.levels, 1, 1))
+    end
+    line[i] = s
+  end
+  if #moved > 0 then
+    table.sort(line, function(a, b)
+      if a.score ~= b.score then return a.score < b.score end
+      return a.name < b.name
+    end)
+  end
+end
+
+-- Serve the first of the line from its best queue; then it stands in line again where it now belongs.
+local out, got, bytes = {now, 0}, 0, 0
+local served, deadlines, leases, to_r, to_y, off_r, off_y = {}, {}, {}, {}, {}, {}, {}
+local function settle(s, where)
+  if s.in_r and where ~= 'r' then off_r[#off_r + 1] = s.name end
+  if s.in_y and where ~= 'y' then off_y[#off_y + 1] = s.name end
+  if where == 'r' then add(to_r, s.next, s.name) end
+  if where == 'y' and s.score ~= s.y_score then add(to_y, s.score, s.name) end
+end
+local first = 1
+while first <= #line and got < wanted and bytes < MAXBYTES do
+  local s = line[first]
+  first = first + 1
+  local level = sub(s.levels, 1, 1)
+  local room = min(concurrency(s) - s.inflight, wanted - got, 32)
+  if delay(s) > 0 then room = min(room, 1) end
+  local list = room > 0 and call('LPOP', queue(s.name, level), room) or {}
+  local head = struct.pack('>d', now) .. level .. char(#worker, #s.name) .. worker .. s.name
+  for i = 1, #list do
+    got = got + 1
+    token = token + 1
+    local id = format('%.0f', token)
+    local n = 4 * got
+    out[n - 1], out[n], out[n + 1], out[n + 2] = token, s.name, level, list[i]
+    add(deadlines, now + lease_time, id)
+    add(leases, id, head .. list[i])
+    bytes = bytes + #list[i]
+  end
+  s.inflight, s.pending = s.inflight + #list, s.pending - #list
+  if s.pending == 0 or #list < room or #s.levels > 1 and call('EXISTS', queue(s.name, level)) == 0 then
+    s.levels = sub(s.levels, 2)
+  end
+  s.next = max(s.next, now + delay(s))
+  if not s.served then
+    s.served = true
+    served[#served + 1] = s
+  end
+  if not servable(s) then
+    settle(s, nil)
+  elseif s.next > now then
+    settle(s, 'r')
+  else
+    s.score = now + rank(sub(s.levels, 1, 1))
+    local at = first
+    while at <= #line and line[at].score <= s.score do at = at + 1 end
+    table.insert(line, at, s)
+  end
+end
+for i = first, #line do settle(line[i], 'y') end
+each_chunk('ZREM', R, off_r)
+each_chunk('ZREM', Y, off_y)
+each_chunk('ZADD', R, to_r)
+each_chunk('ZADD', Y, to_y)
+
+if got > 0 then
+  each_chunk('ZADD', L, deadlines)
+  each_chunk('HSET', T, leases)
+  write(served)
+  call('HSET', M, 'q', token, 't', now)
+  count('p', -got, 'l', got)
+end
+if got > 0 and got == wanted then return out end
+if more or call('EXISTS', Y) == 1 then
+  out[2] = now
+  return out
+end
+local wake = NEVER
+for _, key in ipairs({R, L, D, WI}) do
+  local z = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+  if z[2] then wake = min(wake, tonumber(z[2])) end
+end
+out[2] = max(wake, now)
+if ARGV[6] == '1' and out[2] ~= waiting then call('HSET', M, 'w', out[2]) end
+return out

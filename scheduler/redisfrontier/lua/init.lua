@@ -1,0 +1,10 @@
+#!lua
+-- init: create the partition, if it is not there.
+-- ARGV[1] now  ms; 0 = the server's clock
+-- ARGV[2] version of the schema
+-- ARGV[3] delay of the crawl, ms
+-- ARGV[4] concurrency of the crawl
+-- returns 1 if it was created
+if open() then return 0 end
+call('HSET', M, 'v', ARGV[2], 'pd', ARGV[3], 'pc', ARGV[4], 'si', 0, 'sp', 0)
+return 1

@@ -1,0 +1,46 @@
+#!lua flags=allow-oom
+-- sweep: delete a partition of a purged crawl, one bounded step a call.
+-- ARGV[1] now  ms; not used
+-- ARGV[2] keys to delete in one step, about
+-- returns 1 if nothing is left, 0 if there is more to do
+--@ hosts
+local dying = call('HMGET', M, 'v', 'si', 'sp', 'gh', 'gs')
+if not dying[2] then -- no partition, or all is gone
+  call('DEL', M)
+  return 1
+end
+-- Without its version the partition does not exist for any other script; m itself goes last.
+if dying[1] then call('HDEL', M, 'v') end
+local budget = tonumber(ARGV[2])
+
+-- The queues of the hosts, by a cursor over h, which nobody changes any more.
+if dying[4] ~= 'end' then
+  local page = call('HSCAN', H, dying[4] or '0', 'COUNT', budget)
+  local keys = {}
+  for i = 1, #page[2], 2 do
+    for level in string.gmatch(sub(page[2][i + 1], 23), '.') do keys[#keys + 1] = queue(page[2][i], level) end
+  end
+  for i = 1, #keys, 1000 do call('UNLINK', unpack(keys, i, min(i + 999, #keys))) end
+  call('HSET', M, 'gh', page[1] == '0' and 'end' or page[1])
+  return 0
+end
+
+-- The sets of fingerprints.
+local sets, from = 2 ^ dying[2] + dying[3], tonumber(dying[5] or 0)
+if from < sets then
+  local to = min(from + budget, sets)
+  for i = from, to - 1 do call('UNLINK', P .. 's:' .. i) end
+  call('HSET', M, 'gs', to)
+  return 0
+end
+
+-- The calendar, then the parked, some of each.
+local minutes = call('ZRANGE', P .. 'wi', 0, budget - 1)
+for i = 1, #minutes do call('UNLINK', P .. 'w:' .. minutes[i]) end
+each_chunk('ZREM', P .. 'wi', minutes)
+if #minutes > 0 then return 0 end
+local labels = call('HKEYS', P .. 'kl')
+for i = 1, #labels do call('UNLINK', P .. 'k:' .. labels[i]) end
+for key in string.gmatch('kl h r y i l t d x g c o workers', '%S+') do call('UNLINK', P .. key) end
+call('DEL', M)
+return 1

@@ -1,0 +1,55 @@
+-- tasks: how a task is written down.
+--   element of a queue  attempts (1 byte, 0 at first), expired (1 byte), fingerprint (8), payload
+--   record              level (1 hex digit), length of host (1), host, element: in d, w:*, k:*
+--   lease (in t)        claimed at (8, ms), level, length of worker (1), length of host (1), worker, host, element
+local function record(level, host, element) return level .. char(#host) .. host .. element end
+
+local function read_record(r)
+  local n = byte(r, 2)
+  return sub(r, 1, 1), sub(r, 3, 2 + n), sub(r, 3 + n)
+end
+
+local function read_lease(r)
+  local w, h = byte(r, 10), byte(r, 11)
+  return {claimed = struct.unpack('>d', r), level = sub(r, 9, 9), worker = sub(r, 12, 11 + w),
+    host = sub(r, 12 + w, 11 + w + h), element = sub(r, 12 + w + h)}
+end
+
+-- stamp returns the element with other numbers of attempts and expiries.
+local function stamp(element, attempts, expired)
+  return char(min(attempts, 255), min(expired, 255)) .. sub(element, 3)
+end
+
+-- group loads the hosts of the entries (tables with field host) and gives each entry its record as s.
+local function group(entries)
+  local names, at = {}, {}
+  for i = 1, #entries do
+    local h = entries[i].host
+    if not at[h] then
+      names[#names + 1] = h
+      at[h] = #names
+    end
+  end
+  local hosts = {}
+  for i = 1, #names, 1000 do
+    local part = load({unpack(names, i, min(i + 999, #names))})
+    for j = 1, #part do hosts[#hosts + 1] = part[j] end
+  end
+  for i = 1, #entries do entries[i].s = hosts[at[entries[i].host]] end
+  return hosts
+end
+
+-- enqueue appends the element to the queue of its host and level; in front if told.
+local function enqueue(s, level, element, front)
+  call(front and 'LPUSH' or 'RPUSH', queue(s.name, level), element)
+  s.pending = s.pending + 1
+  add_level(s, level)
+end
+
+-- letters are kept with their reason: a dead letter in x, a dead link in g, the newest 10000 of each.
+local function bury(key, lease, why, status)
+  local attempts, expired = byte(lease.element, 1, 2)
+  call('RPUSH', P .. key, struct.pack('>dHBB', now, status, attempts, expired) .. lease.level .. char(#lease.host) ..
+    lease.host .. struct.pack('>H', #why) .. why .. sub(lease.element, 3))
+  call('LTRIM', P .. key, -10000, -1)
+end

@@ -1,0 +1,135 @@
+package redisfrontier
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/lycosa-crawl/lycosa/scheduler"
+)
+
+// A push script takes at most so many tasks and bytes, so that none blocks Redis for long.
+const (
+	maxPushTasks = 500
+	maxPushBytes = 4 << 20
+)
+
+// Push implements [scheduler.Frontier]. After an error, some of the tasks may be queued and some not; pushing them again
+// is safe.
+func (f *Frontier) Push(ctx context.Context, tasks ...scheduler.Task) (added int, err error) {
+	if err := f.usable(ctx); err != nil {
+		return 0, err
+	}
+	for i := range tasks {
+		if err := tasks[i].Check(); err != nil {
+			return 0, err
+		}
+	}
+	batches, fps, known := f.batches(tasks)
+	f.duplicates.Add(known)
+	for len(batches) > 0 {
+		// One round trip sends a batch for each partition at most: two of one partition must keep their order,
+		// also when the first is refused.
+		var now, later []*batch
+		taken := map[int]bool{}
+		for _, b := range batches {
+			if taken[b.part] {
+				later = append(later, b)
+			} else {
+				now = append(now, b)
+				taken[b.part] = true
+			}
+		}
+		n, err := f.push(ctx, now)
+		added += n
+		if err != nil {
+			return added, err
+		}
+		batches = later
+	}
+	f.known.add(fps)
+	return added, nil
+}
+
+// A batch is what one push script gets: tasks of one partition, by host.
+type batch struct {
+	part, tasks, bytes int
+	hosts              []string
+	args               map[string][]any // of each host: fingerprint, how, element, ...
+}
+
+// batches sorts tasks by partition and host, and leaves out those that are known. It returns the fingerprints that Redis
+// knows once all are pushed.
+func (f *Frontier) batches(tasks []scheduler.Task) (all []*batch, fps []uint64, known int64) {
+	open := map[int]*batch{}
+	for i := range tasks {
+		t := &tasks[i]
+		fp := t.ID.Short()
+		if !t.DontFilter && f.known.has(fp) {
+			known++
+			continue
+		}
+		fps = append(fps, fp)
+		part := f.partition(t.Host)
+		b := open[part]
+		if b == nil || b.tasks >= maxPushTasks || b.bytes+len(t.Payload) > maxPushBytes {
+			b = &batch{part: part, args: map[string][]any{}}
+			open[part] = b
+			all = append(all, b)
+		}
+		args, ok := b.args[t.Host]
+		if !ok {
+			b.hosts = append(b.hosts, t.Host)
+		}
+		b.args[t.Host] = append(args, strconv.FormatInt(int64(fp), 10), how(t), appendElement(nil, 0, 0, t)) //nolint:gosec // the same 64 bits
+		b.tasks++
+		b.bytes += len(t.Payload)
+	}
+	return all, fps, known
+}
+
+// how says at which level, whether at any rate, and when a task is to be queued; see push.lua.
+func how(t *scheduler.Task) string {
+	b := strconv.AppendInt(nil, int64(scheduler.Level(t.Priority)), 16)
+	if t.DontFilter {
+		b = append(b, '!')
+	}
+	if !t.Due.IsZero() {
+		due := t.Due.UnixMilli()
+		if t.Due.Nanosecond()%1e6 > 0 {
+			due++ // never early
+		}
+		if due > 0 {
+			b = strconv.AppendInt(b, due, 10)
+		}
+	}
+	return string(b)
+}
+
+// push calls push.lua.
+func (f *Frontier) push(ctx context.Context, batches []*batch) (added int, err error) {
+	calls := make([]*call, len(batches))
+	duplicates := f.duplicates.Swap(0)
+	for i, b := range batches {
+		args := []any{duplicates}
+		if i > 0 {
+			args[0] = 0
+		}
+		for _, host := range b.hosts {
+			args = append(args, host, len(b.args[host])/3)
+			args = append(args, b.args[host]...)
+		}
+		calls[i] = f.call(pushScript, b.part, args...)
+	}
+	err = f.repeat(ctx, calls)
+	for i, c := range calls {
+		n, _ := c.reply.(int64)
+		if n > 0 {
+			added += int(n)
+			f.wake.at(c.part, 0)
+		}
+		if i == 0 && !c.done {
+			f.duplicates.Add(duplicates)
+		}
+	}
+	return added, err
+}
