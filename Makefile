@@ -13,7 +13,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo build setup tools test vet race lint fmt bench cover fuzz clean
+.PHONY: help demo build setup tools test vet race lint fmt bench micro cover fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,7 +48,10 @@ fmt: ## format with gofumpt
 	scripts/tools.sh
 	gofumpt -w .
 
-bench: ## the benchmarks; PKG=./dedup/... for some of them
+bench: ## crawl a site beside a bare loop: CPU time and pages/s, embedded and through Redis
+	go run ./bench/crawl
+
+micro: ## the benchmarks of the packages; PKG=./dedup/... for some of them
 	go test -run '^$$' -bench . -benchmem $(PKG)
 
 cover: ## the tests with coverage, each package counted by whichever test reaches it
