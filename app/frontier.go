@@ -1,0 +1,190 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lycosa-crawl/lycosa/crawler"
+	"github.com/lycosa-crawl/lycosa/scheduler"
+	"github.com/lycosa-crawl/lycosa/scheduler/memfrontier"
+	"github.com/lycosa-crawl/lycosa/scheduler/redisfrontier"
+)
+
+// place is where crawls are kept: on a Redis, or in a folder.
+type place struct {
+	redis redis.UniversalClient // nil: in the folder
+	name  string                // fit to be shown: no password
+	dir   string
+	log   *slog.Logger
+}
+
+// place connects to the Redis, if there is one. It writes nothing.
+func (o *options) place(ctx context.Context, log *slog.Logger) (*place, error) {
+	p := &place{name: o.dir, dir: o.dir, log: log}
+	if o.redis == "" {
+		return p, nil
+	}
+	p.name = withoutPassword(o.redis)
+	if _, err := redisfrontier.Options(o.redis); err != nil {
+		return nil, usagef("--redis: %w", err)
+	}
+	var err error
+	if p.redis, err = redisfrontier.Dial(ctx, o.redis); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &exitError{code: exitRedis, err: err}
+	}
+	return p, nil
+}
+
+// needRedis explains why a verb cannot do without.
+func (o *options) needRedis(verb string) error {
+	if o.redis != "" {
+		return nil
+	}
+	return usagef("--redis (or LYCOSA_REDIS) is missing: workers share a crawl on a Redis; without one, lycosa crawl does all in one process (see lycosa %s --help)", verb)
+}
+
+func (p *place) shared() bool { return p.redis != nil }
+
+func (p *place) close() {
+	if p.redis != nil {
+		if err := p.redis.Close(); err != nil {
+			p.log.Debug("closing the connection to Redis", "err", err)
+		}
+	}
+}
+
+// open opens a crawl and creates it if there is none.
+func (p *place) open(ctx context.Context, crawl string, s crawler.Settings) (scheduler.Frontier, error) {
+	pace := scheduler.Pace{Delay: s.Delay, Concurrency: s.PerHost}
+	if pace.Concurrency == 0 && pace.Delay == 0 {
+		pace.Concurrency = 2 // as crawler.Settings says
+	}
+	if p.redis != nil {
+		f, err := redisfrontier.Open(ctx, p.redis, redisfrontier.Config{Crawl: crawl, Pace: pace, Lease: s.Lease, Logger: p.log})
+		if err != nil {
+			return nil, err // and no frontier: a nil one in an interface would not be nil
+		}
+		return f, nil
+	}
+	return p.openFolder(crawl, memfrontier.Config{Pace: pace, Lease: s.Lease})
+}
+
+func (p *place) openFolder(crawl string, c memfrontier.Config) (scheduler.Frontier, error) {
+	f, err := memfrontier.Open(p.folder(crawl), c)
+	switch {
+	case errors.Is(err, memfrontier.ErrInUse):
+		return nil, fmt.Errorf("crawl %s in %s is in use by another process; with --redis several can share it", crawl, p.dir)
+	case err != nil:
+		return nil, fmt.Errorf("crawl %s: %w", crawl, err)
+	}
+	if r := f.Recovered(); r.Damaged != "" {
+		p.log.Error("a part of the journal could not be read and was put aside", "crawl", crawl, "file", r.Damaged, "bytes", r.Cut)
+	} else if r.Cut > 0 {
+		p.log.Warn("cut off an unfinished write, as a crash leaves it", "crawl", crawl, "bytes", r.Cut)
+	}
+	return f, nil
+}
+
+func (p *place) folder(crawl string) string { return filepath.Join(p.dir, crawl) }
+
+// attach opens a crawl that exists. One that does not is an error of usage.
+func (p *place) attach(ctx context.Context, crawl string) (scheduler.Frontier, error) {
+	if p.redis == nil {
+		if !p.exists(crawl) {
+			return nil, p.noCrawl(ctx, crawl)
+		}
+		return p.openFolder(crawl, memfrontier.Config{})
+	}
+	f, err := redisfrontier.Attach(ctx, p.redis, redisfrontier.Config{Crawl: crawl, Logger: p.log})
+	switch {
+	case errors.Is(err, scheduler.ErrNoCrawl):
+		return nil, p.noCrawl(ctx, crawl)
+	case err != nil:
+		return nil, err
+	}
+	return f, nil
+}
+
+func (p *place) noCrawl(ctx context.Context, crawl string) error {
+	names, err := p.list(ctx)
+	switch near := nearest(crawl, names); {
+	case err != nil || len(names) == 0:
+		return usagef("no crawl %q on %s: there is none at all", crawl, p.name)
+	case near != "":
+		return usagef("no crawl %q on %s; did you mean %q?", crawl, p.name, near)
+	default:
+		return usagef("no crawl %q on %s; there are: %s", crawl, p.name, strings.Join(names[:min(len(names), 20)], ", "))
+	}
+}
+
+// exists reports whether the folder holds a crawl.
+func (p *place) exists(crawl string) bool {
+	entries, err := os.ReadDir(p.folder(crawl))
+	return err == nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		return strings.HasPrefix(e.Name(), "frontier-") && strings.HasSuffix(e.Name(), ".journal")
+	})
+}
+
+// list returns the names of the crawls, sorted.
+func (p *place) list(ctx context.Context) ([]string, error) {
+	if p.redis != nil {
+		crawls, err := redisfrontier.List(ctx, p.redis)
+		names := make([]string, len(crawls))
+		for i, c := range crawls {
+			names[i] = c.Name
+		}
+		return names, err
+	}
+	entries, err := os.ReadDir(p.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && checkCrawlName("", e.Name()) == nil && p.exists(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
+// withoutPassword returns a connection string fit to be shown. Whatever stands before the last @ is taken for
+// somebody's name and password, for people forget to escape the latter.
+func withoutPassword(raw string) string {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		scheme, rest = "", raw
+	} else {
+		scheme += "://"
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		user, _, secret := strings.Cut(rest[:at], ":")
+		if secret {
+			user += ":xxxxx"
+		}
+		rest = user + rest[at:]
+	}
+	if query == "" || strings.Contains(query, "@") {
+		return scheme + rest
+	}
+	params := strings.Split(query, "&")
+	for i, param := range params {
+		if name, _, ok := strings.Cut(param, "="); ok && strings.Contains(strings.ToLower(name), "pass") {
+			params[i] = name + "=xxxxx"
+		}
+	}
+	return scheme + rest + "?" + strings.Join(params, "&")
+}

@@ -1,0 +1,168 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/lycosa-crawl/lycosa/pipelines"
+	"github.com/lycosa-crawl/lycosa/pipelines/csvpipe"
+	"github.com/lycosa-crawl/lycosa/pipelines/jsonpipe"
+	"github.com/lycosa-crawl/lycosa/pipelines/mongopipe"
+)
+
+// outKind is what an --out names.
+type outKind int
+
+const (
+	outStdout outKind = iota
+	outJSON
+	outCSV
+	outMongo
+)
+
+// output is a place for items.
+type output struct {
+	kind outKind
+	dest string // as it was given
+}
+
+// String is fit to be shown: no password.
+func (o output) String() string {
+	if o.kind == outMongo {
+		return withoutPassword(o.dest)
+	}
+	return o.dest
+}
+
+type outputs []output
+
+// parseOutputs reads the --out flags. It touches nothing.
+func parseOutputs(dests []string) (outputs, error) {
+	var all outputs
+	seen := make(map[string]bool)
+	for _, dest := range dests {
+		out, err := parseOutput(dest)
+		if err != nil {
+			return nil, err
+		}
+		if name := out.String(); seen[name] {
+			return nil, usagef("--out %s is given twice", name)
+		} else {
+			seen[name] = true
+		}
+		all = append(all, out)
+	}
+	return all, nil
+}
+
+func parseOutput(dest string) (output, error) {
+	scheme, _, isURL := strings.Cut(dest, "://")
+	switch {
+	case dest == "-":
+		return output{outStdout, dest}, nil
+	case dest == "":
+		return output{}, usagef("--out is empty: want -, FILE.jsonl, FILE.csv or mongodb://HOST/DB")
+	case isURL && (scheme == "mongodb" || scheme == "mongodb+srv"):
+		return output{outMongo, dest}, nil
+	case isURL:
+		return output{}, usagef("--out %s: cannot write there; want -, FILE.jsonl, FILE.csv or mongodb://HOST/DB", withoutPassword(dest))
+	}
+	out := output{dest: dest}
+	switch ext := strings.ToLower(filepath.Ext(dest)); ext {
+	case ".jsonl", ".ndjson":
+		out.kind = outJSON
+	case ".csv":
+		out.kind = outCSV
+	default:
+		return output{}, usagef("--out %s: a file ends in .jsonl or .csv", dest)
+	}
+	if info, err := os.Stat(dest); err == nil && info.IsDir() {
+		return output{}, usagef("--out %s is a folder", dest)
+	}
+	if info, err := os.Stat(filepath.Dir(dest)); err == nil && !info.IsDir() {
+		return output{}, usagef("--out %s: %s is no folder", dest, filepath.Dir(dest))
+	}
+	return out, nil
+}
+
+func (all outputs) has(kind outKind) bool {
+	for _, o := range all {
+		if o.kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// names returns what the outputs are shown as.
+func (all outputs) names() []string {
+	names := make([]string, len(all))
+	for i, o := range all {
+		names[i] = o.String()
+	}
+	return names
+}
+
+// open opens the outputs: those that can be away first, so that nothing is created if one is.
+func (all outputs) open(ctx context.Context, stdout io.Writer, log *slog.Logger) (pipelines.Pipeline, error) {
+	pipes := make([]pipelines.Pipeline, len(all))
+	for _, remote := range []bool{true, false} {
+		for i, o := range all {
+			if (o.kind == outMongo) != remote {
+				continue
+			}
+			var err error
+			if pipes[i], err = o.open(ctx, stdout, log); err != nil {
+				return nil, errors.Join(err, closePipes(context.WithoutCancel(ctx), pipes))
+			}
+		}
+	}
+	if len(pipes) == 1 {
+		return pipes[0], nil
+	}
+	return pipelines.Tee(pipes...), nil
+}
+
+func closePipes(ctx context.Context, pipes []pipelines.Pipeline) error {
+	var errs []error
+	for _, p := range pipes {
+		errs = append(errs, closePipe(ctx, p))
+	}
+	return errors.Join(errs...)
+}
+
+func closePipe(ctx context.Context, p pipelines.Pipeline) error {
+	if closer, ok := p.(pipelines.Closer); ok {
+		return closer.Close(ctx)
+	}
+	return nil
+}
+
+func (o output) open(ctx context.Context, stdout io.Writer, log *slog.Logger) (pipelines.Pipeline, error) {
+	var p pipelines.Pipeline
+	var err error
+	switch o.kind {
+	case outStdout:
+		return jsonpipe.New(stdout, jsonpipe.Config{Logger: log}), nil
+	case outMongo:
+		p, err := mongopipe.New(ctx, mongopipe.Config{URI: o.dest, Logger: log})
+		if err != nil && ctx.Err() == nil && !errors.Is(err, pipelines.ErrUnavailable) {
+			return nil, usagef("--out: %w", err)
+		}
+		return p, err
+	case outCSV:
+		p, err = csvpipe.Open(ctx, o.dest, csvpipe.Config{Logger: log})
+	default:
+		p, err = jsonpipe.Open(ctx, o.dest, jsonpipe.Config{Logger: log})
+	}
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %s: %w", pipelines.ErrUnavailable, o, err)
+	}
+	return p, err
+}

@@ -1,0 +1,169 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lycosa-crawl/lycosa/scheduler"
+)
+
+// status is what status shows of a crawl. Its JSON is a contract with scripts.
+type status struct {
+	Crawl string `json:"crawl"`
+	Place string `json:"place"`
+	State string `json:"state"` // empty, running, paused or done
+	Pages int64  `json:"pages"` // that a handler has read
+	scheduler.Stats
+	Active       int64                  `json:"active"` // what keeps the crawl from being done
+	DeadLinks    int64                  `json:"dead_links"`
+	ParkedLabels map[string]int64       `json:"parked_labels"`
+	SeedsWaiting int64                  `json:"seeds_waiting"`
+	Workers      []scheduler.WorkerInfo `json:"workers"`
+}
+
+func (p *program) statusCommand() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "status CRAWL [flags]",
+		Short: "Show how a crawl stands",
+		Long: `Show how a crawl stands: what is queued and under way, what became of its pages,
+who is at work on it. --json writes one object for scripts, with the state "empty",
+"running", "paused" or "done".`,
+		Example: `  lycosa status books
+  lycosa status books --redis redis://localhost:6379/0
+  lycosa status books --json | jq .queued
+  until lycosa status books --json | jq -e '.state == "done"' >/dev/null; do sleep 5; done`,
+		Args: argRange(0, 1, "CRAWL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withCrawl(cmd, &o, args, func(ctx context.Context, place *place, name string, f scheduler.Frontier) error {
+				s, err := statusOf(ctx, place, name, f)
+				if err != nil {
+					return err
+				}
+				if o.json {
+					return json.NewEncoder(p.out).Encode(s)
+				}
+				return p.printStatus(s)
+			})
+		},
+	}
+	o.lookFlags(cmd, true)
+	return cmd
+}
+
+// lookFlags are those of verbs about a crawl that exists.
+func (o *options) lookFlags(cmd *cobra.Command, hasJSON bool) {
+	o.placeFlags(cmd.Flags())
+	cmd.Flags().StringVar(&o.crawl, "crawl", "", "name of the crawl, in place of CRAWL")
+	o.logFlags(cmd.Flags())
+	if hasJSON {
+		cmd.Flags().BoolVar(&o.json, "json", false, "for scripts: JSON on standard output")
+	}
+}
+
+// withCrawl opens the crawl that a verb is about, and closes it afterwards.
+func (p *program) withCrawl(cmd *cobra.Command, o *options, args []string, do func(context.Context, *place, string, scheduler.Frontier) error) error {
+	ctx := cmd.Context()
+	if err := o.settle(cmd, p.getenv); err != nil {
+		return err
+	}
+	name, err := o.crawlArg(args)
+	if err != nil {
+		return err
+	}
+	place, err := o.place(ctx, p.logger(o))
+	if err != nil {
+		return err
+	}
+	defer place.close()
+	f, err := place.attach(ctx, name)
+	if err != nil {
+		return err
+	}
+	err = do(ctx, place, name, f)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+func statusOf(ctx context.Context, place *place, name string, f scheduler.Frontier) (*status, error) {
+	stats, err := f.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &status{
+		Crawl: name, Place: place.name, Stats: stats, Pages: stats.Outcomes["ok"], Active: stats.Active(), DeadLinks: stats.Gone,
+		ParkedLabels: map[string]int64{}, Workers: []scheduler.WorkerInfo{},
+	}
+	if s.Outcomes == nil {
+		s.Outcomes = map[string]int64{}
+	}
+	if parker, ok := f.(scheduler.Parker); ok {
+		if parked, err := parker.Parked(ctx); err != nil {
+			return nil, err
+		} else if parked != nil {
+			s.ParkedLabels = parked
+		}
+	}
+	if source, ok := f.(scheduler.SeedSource); ok {
+		if s.SeedsWaiting, err = source.SeedsLeft(ctx); err != nil {
+			return nil, err
+		}
+	}
+	workers, err := place.workers(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	s.Workers = append(s.Workers, workers...)
+	switch {
+	case stats.Paused:
+		s.State = "paused"
+	case stats.Active() > 0 || s.SeedsWaiting > 0:
+		s.State = "running"
+	case stats.Seen == 0:
+		s.State = "empty"
+	default:
+		s.State = "done"
+	}
+	return s, nil
+}
+
+func (p *program) printStatus(s *status) error {
+	var b strings.Builder
+	line := func(label, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-11s %s\n", label, fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintf(&b, "%s on %s: %s\n", s.Crawl, s.Place, s.State)
+	line("pages", "%s done of %s known, on %s with work", thousands(s.Done), thousands(s.Seen), plural(s.Hosts, "host", "hosts"))
+	line("queue", "%s queued, %s under way, %s waiting for another try", thousands(s.Queued), thousands(s.Leased), thousands(s.Delayed))
+	line("items", "%s", thousands(s.Items))
+	line("failed", "%s given up, %s dead links, %s retries, %s expired leases", thousands(s.Dead), thousands(s.Gone), thousands(s.Retries), thousands(s.Expired))
+	if s.Scheduled > 0 {
+		line("scheduled", "%s for a later visit", plural(s.Scheduled, "page", "pages"))
+	}
+	if s.SeedsWaiting > 0 {
+		line("seeds", "%s waiting for a worker to take them in", thousands(s.SeedsWaiting))
+	}
+	for _, c := range byNumber(s.ParkedLabels) {
+		line("parked", "%s for route %s, which no worker's build knows", plural(c.n, "page", "pages"), oneLine(c.what))
+	}
+	var outcomes []string
+	for _, c := range byNumber(s.Outcomes) {
+		outcomes = append(outcomes, oneLine(c.what)+" "+thousands(c.n))
+	}
+	if len(outcomes) > 0 {
+		line("outcomes", "%s", strings.Join(outcomes, ", "))
+	}
+	for _, w := range s.Workers {
+		line("worker", "%s: %d of %d slots busy, %s so far, heard of %v ago", oneLine(w.ID), w.Running, w.Slots,
+			plural(w.Pages, "page", "pages"), max(0, time.Since(w.Heartbeat)).Round(time.Second))
+	}
+	_, err := p.out.Write([]byte(b.String()))
+	return err
+}
