@@ -18,6 +18,7 @@ import (
 type MongoServer struct {
 	URI      string // names the database
 	Database string
+	Ferret   bool // it is a FerretDB, which lacks some of MongoDB: Decimal128, say
 
 	tb testing.TB
 	p  *process // nil if the server is somebody else's
@@ -45,7 +46,7 @@ func PrivateMongo(tb testing.TB) *MongoServer {
 		missing(tb, "no MongoDB: set MONGODB_URI, or build a FerretDB with scripts/ferretdb.sh ("+err.Error()+")")
 	}
 	dir := tb.TempDir()
-	s := &MongoServer{Database: "lycosa_test", tb: tb}
+	s := &MongoServer{Database: "lycosa_test", Ferret: true, tb: tb}
 	s.p = &process{
 		name: "ferretdb", path: path, dir: dir,
 		plan:  func(addr string) []string { return []string{"-addr", addr, "-dir", filepath.Join(dir, "data")} },

@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, logs io.Writer) error {
 		Listener:  ferretdb.ListenerConfig{TCP: *addr},
 		Handler:   "sqlite",
 		SQLiteURL: "file:" + filepath.ToSlash(dirPath) + "/",
-		Logger:    slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Logger:    slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
 		return err
