@@ -127,6 +127,7 @@ func TestWrongSpidersAreRefused(t *testing.T) {
 		{"unknown type", with("{css: p, type: flot}"), `7:29: routes.a.items[0].fields.f: unknown type "flot": want string, int, float, bool, time, url or html`},
 		{"unknown key in field", with("{css: p, regex: x}"), `7:23: routes.a.items[0].fields.f: unknown key "regex": want css, attr, re, type, layout, list, count or required`},
 		{"bad expression", with("{css: p, re: '(x'}"), "7:27: routes.a.items[0].fields.f.re: missing closing ): `(x`"},
+		{"bad expression over two lines", with(`{css: p, re: "(x\ny"}`), "7:27: routes.a.items[0].fields.f.re: missing closing ): `(x y`"},
 		{"bad attribute", with("{css: p, attr: 'a b'}"), `7:29: routes.a.items[0].fields.f.attr: "a b" is no name of an attribute`},
 		{"attribute html", with("{css: p, attr: html}"), "7:29: routes.a.items[0].fields.f.attr: write type: html for what is inside the element"},
 		{"html of an attribute", with("{css: p, attr: title, type: html}"), "7:29: routes.a.items[0].fields.f.attr: attr does not go with type html, which is what is inside the element"},

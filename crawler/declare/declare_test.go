@@ -14,6 +14,7 @@ import (
 	"github.com/lycosa-crawl/lycosa/crawler/crawltest"
 	"github.com/lycosa-crawl/lycosa/crawler/declare"
 	"github.com/lycosa-crawl/lycosa/dedup"
+	"github.com/lycosa-crawl/lycosa/pipelines"
 )
 
 var update = flag.Bool("update", false, "write what the goldens should be")
@@ -25,8 +26,7 @@ func TestErrorsShowThePlace(t *testing.T) {
 	t.Parallel()
 	golden(t, "testdata/errors/*.golden", 1, func(t *testing.T, in []string) string {
 		_, err := declare.Parse("spider.yaml", []byte(in[0]))
-		var e *declare.Error
-		if !errors.As(err, &e) {
+		if _, ok := errors.AsType[*declare.Error](err); !ok {
 			t.Fatalf("error %v, want a *declare.Error", err)
 		}
 		return err.Error() + "\n"
@@ -322,5 +322,41 @@ func TestHugeFilesAreRefusedQuickly(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 		})
+	}
+}
+
+// TestTypesOutliveTheJSON: a store that knows floats and times gets them, not what JSON makes of them.
+func TestTypesOutliveTheJSON(t *testing.T) {
+	t.Parallel()
+	s, err := declare.Parse("x", []byte(`
+name: x
+routes: {a: {items: [{kind: book, fields: {
+  price: {css: i, type: float}, n: {css: i, type: int}, at: {css: time, type: time}, all: {css: i, type: float, list: true},
+}}]}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	items, _, err := crawltest.Run(t, s, "a", "https://shop.example/", "<i>3</i><time>2026-05-04</time>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := pipelines.Fields(items[0].Value)
+	want := pipelines.Object{
+		{Name: "price", Value: 3.0},
+		{Name: "n", Value: int64(3)},
+		{Name: "at", Value: time.Date(2026, time.May, 4, 0, 0, 0, 0, time.UTC)},
+		{Name: "all", Value: []any{3.0}},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %#v (%v), want %#v", got, err, want)
+	}
+}
+
+func TestMessagesAreBounded(t *testing.T) {
+	t.Parallel()
+	_, err := declare.Parse("x", []byte(with("{re: '("+strings.Repeat("ü", 5000)+"'}")))
+	if err == nil || len(err.Error()) > 1500 || !strings.Contains(err.Error(), "missing closing )") {
+		t.Errorf("error %.600v", err)
 	}
 }

@@ -45,7 +45,10 @@ func excerpt(src string, line, column int) string {
 	if line < 1 || line > len(lines) {
 		return ""
 	}
-	from := max(column-1-excerptWide*3/4, 0) // of a long line, what is around the column
+	from := 0 // of a long line, what is around the column
+	if column > excerptWide {
+		from = column - 1 - excerptWide/2
+	}
 	var b strings.Builder
 	for n := max(line-linesBefore, 1); n <= line; n++ {
 		mark := ' '
@@ -56,6 +59,23 @@ func excerpt(src string, line, column int) string {
 	}
 	b.WriteString(strings.Repeat(" ", len("> 123 | ")+column-1-from) + "^")
 	return b.String()
+}
+
+// maxMessage bounds messages that repeat what stands in the file.
+const maxMessage = 400
+
+// oneLine makes a message one line of bounded length.
+func oneLine(message string) string {
+	message = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, message)
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
+	return message
 }
 
 // clip returns up to excerptWide characters of a line, each of them one column wide and harmless to a terminal.

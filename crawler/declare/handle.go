@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/PuerkitoBio/goquery"
 
@@ -61,7 +62,7 @@ func (it *item) emit(ctx context.Context, p *crawler.Page, rows map[string]int) 
 		}
 		rows[it.kind]++
 		v, err := it.read(p, found.Eq(i))
-		if missing := (*missingError)(nil); errors.As(err, &missing) {
+		if missing, ok := errors.AsType[*missingError](err); ok {
 			if first == nil {
 				first = missing
 			}
@@ -118,9 +119,8 @@ func (it *item) read(p *crawler.Page, from *goquery.Selection) (reflect.Value, e
 
 // named puts the names of the file into an error about a field of the type that was made of them.
 func (it *item) named(err error) error {
-	var field *crawler.FieldError
-	if errors.As(err, &field) {
-		if i, bad := strconv.Atoi(field.Field[1:]); bad == nil && i < len(it.fields) {
+	if field, ok := errors.AsType[*crawler.FieldError](err); ok {
+		if i, bad := strconv.Atoi(strings.TrimPrefix(field.Field, "F")); bad == nil && i < len(it.fields) {
 			return &crawler.FieldError{Type: it.kind, Field: it.fields[i].name, Detail: field.Detail}
 		}
 	}

@@ -203,7 +203,7 @@ func start(node ast.Node) (line, column int) {
 // failAt keeps what is wrong at a place, if nothing was before.
 func (r *reader) failAt(line, column int, path, format string, args ...any) {
 	if r.err == nil {
-		r.err = &Error{r.file, line, column, path, fmt.Sprintf(format, args...), excerpt(r.src, line, column)}
+		r.err = &Error{r.file, line, column, path, oneLine(fmt.Sprintf(format, args...)), excerpt(r.src, line, column)}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,7 +80,7 @@ func parseSize(s string) (int64, error) {
 func parseRate(s string) error {
 	number, unit, ok := strings.Cut(s, "/")
 	n, err := strconv.ParseInt(number, 10, 64)
-	if !ok || err != nil || n < 1 || len(unit) != 1 || !strings.Contains("smhd", unit) {
+	if !ok || err != nil || n < 1 || !slices.Contains([]string{"s", "m", "h", "d"}, unit) {
 		return fmt.Errorf("%.80q: want a rate such as 10000/d, of pages a s, m, h or d", s)
 	}
 	return nil
