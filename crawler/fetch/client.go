@@ -269,7 +269,7 @@ func (x *exchange) again() {
 
 // roundTrip sends the request and reads the answer.
 func (x *exchange) roundTrip(ctx context.Context, target *url.URL, transport *http.Transport) (*Response, error) {
-	req, err := x.request(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+	req := x.request(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
 			if info.Reused {
 				settle(ctx, info.Conn)
@@ -281,9 +281,6 @@ func (x *exchange) roundTrip(ctx context.Context, target *url.URL, transport *ht
 		},
 		WroteRequest: func(httptrace.WroteRequestInfo) { x.sent.Store(int64(time.Since(x.start))) },
 	}), target)
-	if err != nil {
-		return nil, err
-	}
 	x.overTLS = target.Scheme == "https"
 	answer, err := transport.RoundTrip(req)
 	if err != nil {
@@ -310,7 +307,7 @@ func (x *exchange) roundTrip(ctx context.Context, target *url.URL, transport *ht
 }
 
 // request makes the request of net/http.
-func (x *exchange) request(ctx context.Context, target *url.URL) (*http.Request, error) {
+func (x *exchange) request(ctx context.Context, target *url.URL) *http.Request {
 	req := (&http.Request{
 		Method: x.req.Method, URL: target, Host: target.Host, Header: x.client.header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -336,7 +333,7 @@ func (x *exchange) request(ctx context.Context, target *url.URL) (*http.Request,
 		absolute.Opaque = "//" + target.Host + target.Opaque
 		req.URL = &absolute
 	}
-	return req, nil
+	return req
 }
 
 // checkHead refuses answers that are no good whatever follows.

@@ -48,17 +48,7 @@ func (x *exchange) readBody(answer *http.Response) ([]byte, error) {
 		return x.readAll(wire, answer.ContentLength)
 	}
 
-	var source io.Reader = wire
-	for i := len(codings) - 1; i >= 0; i-- {
-		l := &layer{in: readers.Get().(*bufio.Reader), flags: &x.flags, limit: x.maxBody() + freeRatio}
-		l.in.Reset(source)
-		defer func() { l.free() }()
-		if err := l.open(codings[i]); err != nil {
-			return nil, err
-		}
-		source = l
-	}
-	body, err := x.readAll(source, -1)
+	body, err := x.decode(wire, codings)
 	if err != nil || x.flags.Has(Cut) {
 		return body, err
 	}
@@ -67,6 +57,20 @@ func (x *exchange) readBody(answer *http.Response) ([]byte, error) {
 		x.flags |= TrailingGarbage
 	}
 	return body, x.broken
+}
+
+// decode undoes the last coding, and lets another call undo those before it.
+func (x *exchange) decode(source io.Reader, codings []string) ([]byte, error) {
+	if len(codings) == 0 {
+		return x.readAll(source, -1)
+	}
+	last := len(codings) - 1
+	l := newLayer(source, &x.flags, x.maxBody()+freeRatio)
+	defer func() { l.free() }()
+	if err := l.open(codings[last]); err != nil {
+		return nil, err
+	}
+	return x.decode(l, codings[:last])
 }
 
 // codings returns the content codings of an answer, in the order in which they were applied.
@@ -200,17 +204,23 @@ type layer struct {
 	free  func()
 }
 
+func newLayer(source io.Reader, flags *Flags, limit int64) *layer {
+	in := readers.Get().(*bufio.Reader)
+	in.Reset(source)
+	return &layer{in: in, out: in, flags: flags, limit: limit, free: func() {
+		in.Reset(eof{}) // lets go of the connection
+		readers.Put(in)
+	}}
+}
+
 // open prepares for a coding; for none at all, if that is what the body is in.
 func (l *layer) open(coding string) error {
-	in := l.in
-	l.free = func() { putReader(in) }
-	head, err := in.Peek(sniffLength)
+	head, err := l.in.Peek(sniffLength)
 	if len(head) == 0 {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		l.out = in // nothing is nothing in any coding
-		return nil
+		return nil // nothing is nothing in any coding
 	}
 	switch {
 	case coding == "gzip" && isGzip(head):
@@ -227,7 +237,6 @@ func (l *layer) open(coding string) error {
 		return refuse(ReasonUndecodable, "the body is neither %s nor anything known", coding)
 	}
 	*l.flags |= EncodingLie
-	l.out = in
 	return nil
 }
 
@@ -289,10 +298,10 @@ func (l *layer) openGzip() error {
 		if !more || err != nil {
 			return false, err
 		}
-		if z.Reset(l.in) != nil {
-			*l.flags |= TrailingGarbage
+		if err := z.Reset(l.in); err != nil {
+			*l.flags |= TrailingGarbage // begins like a member, and is none
 			l.out = eof{}
-			return false, nil
+			return false, nil //nolint:nilerr // the members before it are whole
 		}
 		z.Multistream(false)
 		return true, nil
@@ -311,10 +320,16 @@ func (l *layer) openDeflate(head []byte) error {
 		l.out = z
 		return nil
 	}
-	f := flates.Get().(io.ReadCloser)
+	f := flates.Get().(flateReader)
 	l.chainFree(func() { flates.Put(f) })
 	l.out = f
-	return f.(flate.Resetter).Reset(l.in, nil)
+	return f.Reset(l.in, nil)
+}
+
+// flateReader is what flate.NewReader returns.
+type flateReader interface {
+	io.Reader
+	flate.Resetter
 }
 
 func (l *layer) openBrotli() {
@@ -410,17 +425,7 @@ func Gunzip(body []byte, limit int64) ([]byte, error) {
 		return body, nil
 	}
 	x := &exchange{client: &Client{config: Config{MaxBody: limit}}, req: new(Request)}
-	l := &layer{in: readers.Get().(*bufio.Reader), flags: &x.flags, limit: limit + freeRatio}
-	l.in.Reset(bytes.NewReader(body))
-	defer func() { l.free() }()
-	err := l.open("gzip")
-	if err == nil {
-		body, err = x.readAll(l, -1)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return body, nil
+	return x.decode(bytes.NewReader(body), []string{"gzip"})
 }
 
 // What is used again. sync.Pool keeps none of it beyond two garbage collections.
@@ -432,8 +437,3 @@ var (
 	zstds     sync.Pool
 	scratches = sync.Pool{New: func() any { b := make([]byte, 0, 64<<10); return &b }}
 )
-
-func putReader(r *bufio.Reader) {
-	r.Reset(eof{}) // lets go of the connection
-	readers.Put(r)
-}

@@ -73,8 +73,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // ReasonOf returns the reason of an error of [Fetcher.Fetch], and "" if it is none.
 func ReasonOf(err error) Reason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return ""
