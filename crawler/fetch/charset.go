@@ -225,6 +225,9 @@ func indexHigh(body []byte) int {
 // prescan returns the label of the encoding that the beginning of a document declares, "" if it declares none that is
 // known: https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding.
 func prescan(head []byte) string {
+	if !containsFold(head, "charset") {
+		return xmlLabel(head) // most pages that declare nothing end here, without a look at their tags
+	}
 	s := scanner{rest: head}
 	for len(s.rest) > 0 {
 		at := bytes.IndexByte(s.rest, '<')
@@ -443,6 +446,16 @@ func indexFold(s, word string) int {
 		}
 	}
 	return -1
+}
+
+// containsFold is bytes.Contains for a lower-case ASCII word in whatever case.
+func containsFold(b []byte, word string) bool {
+	for i := 0; i+len(word) <= len(b); i++ {
+		if b[i]|0x20 == word[0] && b[i+1]|0x20 == word[1] && bytes.EqualFold(b[i:i+len(word)], []byte(word)) {
+			return true
+		}
+	}
+	return false
 }
 
 func isAlpha(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
