@@ -79,7 +79,7 @@ type Pace struct {
 	// Delay is the least time from the start of one request to the start of the next.
 	Delay time.Duration
 	// Concurrency is how many requests may be in flight at once. With a Delay, claims of one host
-	// are one at a time.
+	// are one at a time. Zero is one for a crawl, and the crawl's own for a host.
 	Concurrency int
 }
 

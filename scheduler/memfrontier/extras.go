@@ -21,9 +21,8 @@ func (f *Frontier) pause(ctx context.Context, paused bool) error {
 	if _, err := f.enter(ctx); err != nil {
 		return err
 	}
-	defer f.leave()
 	f.s.pause(paused)
-	return nil
+	return f.commit()
 }
 
 // Purge implements scheduler.Purger.
@@ -31,9 +30,12 @@ func (f *Frontier) Purge(ctx context.Context) error {
 	if _, err := f.enter(ctx); err != nil {
 		return err
 	}
-	defer f.mu.Unlock()
 	f.end(scheduler.ErrNoCrawl)
-	return nil
+	f.mu.Unlock()
+	if f.journal == nil {
+		return nil
+	}
+	return f.journal.remove()
 }
 
 // Parked implements scheduler.Parker.
@@ -55,11 +57,10 @@ func (f *Frontier) Unpark(ctx context.Context, labels ...string) (n int, err err
 	if err != nil {
 		return 0, err
 	}
-	defer f.leave()
 	for _, label := range labels {
 		n += f.s.unpark(label, now)
 	}
-	return n, nil
+	return n, f.commit()
 }
 
 // Dead implements scheduler.Undertaker. The lists are those of the moment of the call; yield may call the
@@ -101,16 +102,18 @@ func (f *Frontier) Load(ctx context.Context, host, name string) (value []byte, o
 
 // Save implements scheduler.Memo.
 func (f *Frontier) Save(ctx context.Context, host, name string, value []byte, ttl time.Duration) error {
-	if len(value) > maxMemo {
-		return fmt.Errorf("memo %s of %s has %d bytes, at most %d are kept", name, host, len(value), maxMemo)
+	if len(value) > maxMemo || len(host)+len(name) > 1024 {
+		return fmt.Errorf("memo %.80q of %.80q: %d bytes, at most %d are kept, and 1024 of host and name", name, host, len(value), maxMemo)
+	}
+	if err := f.writable(); err != nil {
+		return err
 	}
 	now, err := f.enter(ctx)
 	if err != nil {
 		return err
 	}
-	defer f.leave()
 	f.s.save(strings.Clone(host), strings.Clone(name), string(value), later(now, ttl), now)
-	return nil
+	return f.commit()
 }
 
 // worker is a worker as it was last heard of.

@@ -20,6 +20,11 @@ type Config struct {
 	Lease time.Duration
 	// MaxExpired is how often the lease of a task may run out; once more, and it is a dead letter. Default 10.
 	MaxExpired int
+	// Sync is within what time of a write the journal is synced to the disk: what a crash of the machine, not
+	// of the process, may undo. Default 100 ms; if negative, the operating system decides. See Open.
+	Sync time.Duration
+	// SyncWait has Push and Finish wait for the sync. Those that run at once share one.
+	SyncWait bool
 	// Now is the clock; for tests. A claim that waits does not notice if it is moved by hand. Default
 	// time.Now.
 	Now func() time.Time
@@ -38,6 +43,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Pace.Concurrency = cmp.Or(c.Pace.Concurrency, 1)
 	c.Lease = cmp.Or(c.Lease, time.Minute)
 	c.MaxExpired = cmp.Or(c.MaxExpired, 10)
+	c.Sync = cmp.Or(c.Sync, 100*time.Millisecond)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -56,7 +62,9 @@ func checkPace(p scheduler.Pace) error {
 
 // Frontier is a crawl in this process. Make one with [New] or [Open].
 type Frontier struct {
-	now func() time.Time
+	now       func() time.Time
+	journal   *journal // nil: none is kept
+	recovered Recovery
 
 	mu       sync.Mutex // guards all that follows
 	s        *state
@@ -106,6 +114,9 @@ func (f *Frontier) enter(ctx context.Context) (now int64, err error) {
 		return 0, f.ended
 	}
 	f.clock = max(f.clock, nanos(f.now()))
+	if f.journal != nil {
+		f.journal.notes.clock = f.clock
+	}
 	f.s.tick(f.clock)
 	return f.clock, nil
 }
@@ -114,6 +125,20 @@ func (f *Frontier) enter(ctx context.Context) (now int64, err error) {
 func (f *Frontier) leave() {
 	f.wake()
 	f.mu.Unlock()
+}
+
+// commit is leave, and returns when what was done is in the journal.
+func (f *Frontier) commit() error {
+	f.wake()
+	j := f.journal
+	if j == nil {
+		f.mu.Unlock()
+		return nil
+	}
+	j.notes.seal()
+	upto := j.notes.sealed
+	f.mu.Unlock()
+	return j.commit(f, upto)
 }
 
 // wake wakes one claimer if there is something to claim (who then wakes the next), everybody who waits for
@@ -161,12 +186,23 @@ func (f *Frontier) Push(ctx context.Context, tasks ...scheduler.Task) (added int
 			return 0, err
 		}
 	}
+	if err := f.writable(); err != nil {
+		return 0, err
+	}
 	now, err := f.enter(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer f.leave()
-	return f.s.push(tasks, now), nil
+	added = f.s.push(tasks, now)
+	return added, f.commit()
+}
+
+// writable returns an error if the journal cannot be written to, so that nothing more is taken in.
+func (f *Frontier) writable() error {
+	if f.journal == nil || !f.journal.stuck.Load() {
+		return nil
+	}
+	return f.journal.retry(f)
 }
 
 // Claim implements scheduler.Frontier.
@@ -182,9 +218,16 @@ func (f *Frontier) Claim(ctx context.Context, n int) ([]*scheduler.Lease, error)
 			return nil, err
 		}
 		f.claimers.remove(w)
+		reserved := f.s.reserved
 		if list := f.s.claim(n, now); len(list) > 0 {
 			leases := f.leases(list)
-			f.leave()
+			if f.s.reserved == reserved {
+				f.leave()
+				return leases, nil
+			}
+			if err := f.commit(); err != nil {
+				return nil, err // they run out
+			}
 			return leases, nil
 		}
 		f.claimers.add(w)
@@ -249,14 +292,13 @@ func (f *Frontier) Finish(ctx context.Context, results ...scheduler.Result) erro
 	if err != nil {
 		return err
 	}
-	defer f.leave()
 	var lost []*scheduler.Lease
 	for i := range results {
 		if !f.s.finish(&results[i], now) {
 			lost = append(lost, results[i].Lease)
 		}
 	}
-	return lostError(lost)
+	return errors.Join(f.commit(), lostError(lost))
 }
 
 func lostError(lost []*scheduler.Lease) error {
@@ -275,9 +317,8 @@ func (f *Frontier) Hold(ctx context.Context, host string, until time.Time) error
 	if err != nil {
 		return err
 	}
-	defer f.leave()
 	f.s.holdHost(host, nanos(until), now)
-	return nil
+	return f.commit()
 }
 
 // SetPace implements scheduler.Frontier.
@@ -289,14 +330,12 @@ func (f *Frontier) SetPace(ctx context.Context, host string, pace scheduler.Pace
 	if err != nil {
 		return err
 	}
-	defer f.leave()
 	var own *scheduler.Pace
 	if pace != (scheduler.Pace{}) {
-		pace.Concurrency = cmp.Or(pace.Concurrency, 1)
 		own = &pace
 	}
 	f.s.setPace(host, own, now)
-	return nil
+	return f.commit()
 }
 
 // Stats implements scheduler.Frontier. The numbers are of one instant.
@@ -346,12 +385,19 @@ func (f *Frontier) WaitDone(ctx context.Context) error {
 	}
 }
 
-// Close implements scheduler.Frontier.
+// Recovered returns what Open found; the zero Recovery if the crawl is new.
+func (f *Frontier) Recovered() Recovery { return f.recovered }
+
+// Close implements scheduler.Frontier. It returns the error of writing what was not written yet.
 func (f *Frontier) Close() error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.ended == nil {
+	open := f.ended == nil
+	if open {
 		f.end(scheduler.ErrClosed)
 	}
-	return nil
+	f.mu.Unlock()
+	if !open || f.journal == nil {
+		return nil
+	}
+	return f.journal.close(f)
 }

@@ -1,6 +1,7 @@
 package memfrontier
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -15,6 +16,9 @@ const urgency = int64(time.Hour)
 
 // maxDead is how many dead letters, and how many dead links, are kept.
 const maxDead = 10_000
+
+// tokensAhead is how many tokens are reserved at once: some seconds' worth, for they follow the clock in microseconds.
+const tokensAhead = 4 << 20
 
 // maxWhy is how much of a reason is kept, in bytes.
 const maxWhy = 1024
@@ -43,7 +47,10 @@ type state struct {
 	gone    ring
 	memos   memos
 	token   scheduler.Token // the last one given
-	number  uint64          // of the last push
+	// reserved is noted in the journal before a token beyond it is given, so that none is given again after a
+	// restart although claims are not noted.
+	reserved scheduler.Token
+	number   uint64 // of the last push
 
 	stats  scheduler.Stats // the counters; Seen and the like are derived
 	paused bool
@@ -82,11 +89,12 @@ func (s *state) host(name string) *host {
 	return h
 }
 
+// paceOf returns the pace of a host: its own, if it has one, else the crawl's.
 func (s *state) paceOf(h *host) scheduler.Pace {
-	if h.pace != nil {
-		return *h.pace
+	if h.pace == nil {
+		return s.pace
 	}
-	return s.pace
+	return scheduler.Pace{Delay: h.pace.Delay, Concurrency: cmp.Or(h.pace.Concurrency, s.pace.Concurrency)}
 }
 
 // settle puts h where it belongs after a change, and forgets it if nothing is left to know about it.
@@ -197,12 +205,12 @@ func (s *state) expire(now int64) {
 		s.stats.Expired++
 		if int(t.expired) > s.maxExpired {
 			why := fmt.Sprintf("lease expired %d times", t.expired)
-			s.journal.expired(t, &why, now)
+			s.journal.expired(t, why)
 			s.bury(t, false, why, 0, now)
 			s.settle(t.host, now)
 			continue
 		}
-		s.journal.expired(t, nil, now)
+		s.journal.expired(t, "")
 		back = append(back, t)
 	}
 	for i := len(back) - 1; i >= 0; i-- {
@@ -237,6 +245,7 @@ func (s *state) push(tasks []scheduler.Task, now int64) (added int) {
 		s.seen[p.ID] = struct{}{}
 		if len(s.seen) == before && !p.DontFilter {
 			s.stats.Duplicates++
+			s.journal.duplicate()
 			continue
 		}
 		added++
@@ -287,6 +296,10 @@ func (s *state) claim(n int, now int64) []*held {
 // hold gives t a lease, which is the last to end.
 func (s *state) hold(t *task, now int64) *held {
 	s.token = max(s.token+1, scheduler.Token(now/int64(time.Microsecond)))
+	if s.token > s.reserved {
+		s.reserved = s.token + tokensAhead
+		s.journal.reserved(s.reserved)
+	}
 	l := &held{token: s.token, t: t, claimed: now, deadline: later(now, s.lease)}
 	s.leases[l.token] = l
 	s.link(l)
@@ -507,6 +520,8 @@ func checkResult(r *scheduler.Result) error {
 		return errors.New("result without a lease")
 	case r.Verdict.Kind < scheduler.KindDone || r.Verdict.Kind > scheduler.KindPark:
 		return fmt.Errorf("result for %s: %s", r.Lease.Host, r.Verdict)
+	case r.Verdict.Kind == scheduler.KindPark && len(r.Verdict.Why) > maxWhy:
+		return fmt.Errorf("label %.80q... has %d bytes, at most %d are allowed", r.Verdict.Why, len(r.Verdict.Why), maxWhy)
 	case len(r.Outcome) > 64 || strings.Trim(r.Outcome, "abcdefghijklmnopqrstuvwxyz0123456789_") != "":
 		return fmt.Errorf("outcome %.80q: want at most 64 bytes of [a-z0-9_]", r.Outcome)
 	}

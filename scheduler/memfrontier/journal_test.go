@@ -1,0 +1,596 @@
+package memfrontier
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lycosa-crawl/lycosa/dedup"
+	"github.com/lycosa-crawl/lycosa/scheduler"
+)
+
+// picture is what a restart must bring back.
+type picture struct {
+	Queued    map[string]map[uint8][]string // host -> level -> tasks in order
+	Delayed   []string
+	Scheduled []string
+	Parked    []string
+	Dead      []string
+	Seen      int
+	Paces     map[string]scheduler.Pace
+	Memos     map[memoKey]memo
+	Counters  []int64
+	Outcomes  map[string]int64
+	Paused    bool
+}
+
+func (t *task) String() string {
+	return fmt.Sprintf("#%d %s %s level %d, attempt %d, expired %d, id %s", t.number, t.host.name, t.payload, t.level, t.attempt, t.expired, t.id)
+}
+
+// take takes the picture of a crawl. What is leased is shown in its queue, in the order of the pushes or, if
+// loose, without regard to order within a queue.
+func take(s *state, loose bool) picture {
+	p := picture{
+		Queued: map[string]map[uint8][]string{}, Seen: len(s.seen), Paces: map[string]scheduler.Pace{},
+		Memos: maps.Clone(s.memos.values), Outcomes: maps.Clone(s.stats.Outcomes), Paused: s.paused,
+	}
+	queued := func(t *task) {
+		if p.Queued[t.host.name] == nil {
+			p.Queued[t.host.name] = map[uint8][]string{}
+		}
+		p.Queued[t.host.name][t.level] = append(p.Queued[t.host.name][t.level], t.String())
+	}
+	for l := s.oldest; l != nil; l = l.newer {
+		queued(l.t)
+	}
+	for name, h := range s.hosts {
+		if h.pace != nil {
+			p.Paces[name] = *h.pace
+		}
+		for _, q := range h.queues {
+			for t := q.head; t != nil; t = t.next {
+				queued(t)
+			}
+		}
+	}
+	if loose {
+		for _, levels := range p.Queued {
+			for _, list := range levels {
+				slices.Sort(list)
+			}
+		}
+	}
+	show := func(e entry) string { return fmt.Sprintf("%d: %s", e.due, e.t) }
+	for _, e := range s.delayed.list {
+		p.Delayed = append(p.Delayed, show(e))
+	}
+	for _, e := range s.revisit.list {
+		p.Scheduled = append(p.Scheduled, show(e))
+	}
+	for label, list := range s.parked {
+		for _, t := range list {
+			p.Parked = append(p.Parked, label+": "+t.String())
+		}
+	}
+	for _, d := range append(s.dead.all(), s.gone.all()...) {
+		d.At = time.Time{}
+		p.Dead = append(p.Dead, fmt.Sprintf("%+v", d))
+	}
+	for _, list := range [][]string{p.Delayed, p.Scheduled, p.Parked} {
+		slices.Sort(list)
+	}
+	for _, c := range counters(&s.stats) {
+		p.Counters = append(p.Counters, *c)
+	}
+	return p
+}
+
+func same(t *testing.T, what string, got, want picture) {
+	t.Helper()
+	if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); g != w {
+		i := 0
+		for i < min(len(g), len(w)) && g[i] == w[i] {
+			i++
+		}
+		i = max(0, i-200)
+		t.Fatalf("%s differs:\n got ...%.600s\nwant ...%.600s", what, g[i:], w[i:])
+	}
+}
+
+// manual is a clock moved by hand.
+type manual struct{ at time.Time }
+
+func (m *manual) now() time.Time { return m.at }
+
+func openAt(t testing.TB, dir string, clock *manual) *Frontier {
+	t.Helper()
+	f, err := Open(dir, Config{
+		Pace: scheduler.Pace{Concurrency: 2}, Lease: time.Minute, MaxExpired: 2, Now: clock.now, Sync: -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+// killed returns a directory with what a process killed now leaves behind.
+func killed(t testing.TB, dir string) string {
+	t.Helper()
+	left := t.TempDir()
+	if err := os.CopyFS(left, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return left
+}
+
+func journalOf(t testing.TB, dir string) string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("journals in %s: %v, %v", dir, names, err)
+	}
+	return names[0]
+}
+
+// walk does random things to f.
+type walk struct {
+	t      testing.TB
+	f      *Frontier
+	clock  *manual
+	rand   *rand.Rand
+	pushed int
+	leases []*scheduler.Lease
+}
+
+func (w *walk) must(err error) {
+	w.t.Helper()
+	var lost *scheduler.LostError
+	if err != nil && !errors.As(err, &lost) {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *walk) step() {
+	ctx := context.Background()
+	switch n := w.rand.IntN(100); {
+	case n < 30:
+		var batch []scheduler.Task
+		for range 1 + w.rand.IntN(5) {
+			i := w.pushed
+			if w.rand.IntN(6) == 0 {
+				i = w.rand.IntN(w.pushed + 1)
+			} else {
+				w.pushed++
+			}
+			task := scheduler.Task{
+				ID: dedup.Of("", fmt.Sprint(i), nil), Host: fmt.Sprintf("h%d", i%7), Priority: i%3 - 1,
+				Payload: fmt.Appendf(nil, "p%d", i), DontFilter: w.rand.IntN(10) == 0,
+			}
+			if w.rand.IntN(5) == 0 {
+				task.Due = w.clock.at.Add(time.Duration(w.rand.IntN(300)) * time.Second)
+			}
+			batch = append(batch, task)
+		}
+		_, err := w.f.Push(ctx, batch...)
+		w.must(err)
+	case n < 55:
+		s, err := w.f.Stats(ctx)
+		w.must(err)
+		if w.f.s.paused || s.Queued == 0 || len(w.f.s.ready.list) == 0 {
+			return
+		}
+		leases, err := w.f.Claim(ctx, 4)
+		w.must(err)
+		w.leases = append(w.leases, leases...)
+	case n < 80 && len(w.leases) > 0:
+		i := w.rand.IntN(len(w.leases))
+		l := w.leases[i]
+		w.leases = slices.Delete(w.leases, i, i+1)
+		w.must(w.f.Finish(ctx, scheduler.Result{
+			Lease: l, Verdict: w.verdict(), Outcome: []string{"", "ok", "bad"}[w.rand.IntN(3)], Items: w.rand.IntN(2), Bytes: 5, Status: 404,
+		}))
+	case n < 84:
+		w.must(w.f.SetPace(ctx, fmt.Sprintf("h%d", w.rand.IntN(9)), []scheduler.Pace{{}, {Delay: time.Second}, {Concurrency: 5}}[w.rand.IntN(3)]))
+	case n < 87:
+		w.must(w.f.Hold(ctx, fmt.Sprintf("h%d", w.rand.IntN(9)), w.clock.at.Add(20*time.Second)))
+	case n < 89:
+		_, err := w.f.Unpark(ctx, "one")
+		w.must(err)
+	case n < 91:
+		w.must(w.f.Save(ctx, fmt.Sprintf("h%d", w.rand.IntN(9)), "robots", fmt.Append(nil, n), time.Hour))
+	case n < 92:
+		w.must(w.f.Pause(ctx))
+	case n < 94:
+		w.must(w.f.Resume(ctx))
+	default:
+		w.clock.at = w.clock.at.Add(time.Duration(w.rand.IntN(30)) * time.Second)
+	}
+}
+
+func (w *walk) verdict() scheduler.Verdict {
+	return []scheduler.Verdict{
+		scheduler.Done(), scheduler.Retry(time.Minute, "x"), scheduler.Retry(0, "x"), scheduler.Release(), scheduler.Drop("why"),
+		scheduler.Gone("gone"), scheduler.Park("one"), scheduler.Park("two"), scheduler.Revisit(w.clock.at.Add(time.Hour)),
+	}[w.rand.IntN(9)]
+}
+
+// TestKilledCrawlComesBack kills a random crawl again and again, between any two calls, compares what comes back, and goes
+// on with it.
+func TestKilledCrawlComesBack(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			dir, clock := t.TempDir(), &manual{time.Now()}
+			w := &walk{t: t, f: openAt(t, dir, clock), clock: clock, rand: rand.New(rand.NewPCG(seed, 3))}
+			for range 60 {
+				for range w.rand.IntN(25) {
+					w.step()
+				}
+				if w.rand.IntN(4) == 0 { // as when it has grown long
+					w.f.journal.mu.Lock()
+					w.f.journal.compact(w.f)
+					w.f.journal.mu.Unlock()
+				}
+				w.stepAndKill(dir)
+				dir = filepath.Dir(w.f.journal.file.Name())
+			}
+		})
+	}
+}
+
+// stepAndKill brings the crawl to the present, kills it, and compares.
+func (w *walk) stepAndKill(dir string) {
+	// A push notes what the time has changed.
+	_, err := w.f.Push(context.Background(), scheduler.Task{ID: dedup.Of("", fmt.Sprint("k", w.rand.Uint64()), nil), Host: "h0"})
+	w.must(err)
+	left := killed(w.t, dir)
+	again := openAt(w.t, left, w.clock)
+	if r := again.Recovered(); r.Cut != 0 || r.Damaged != "" {
+		w.t.Fatalf("recovered %+v of an intact journal", r)
+	}
+	test := w.t.(*testing.T)
+	same(test, "what came back", take(again.s, true), take(w.f.s, true))
+	if broken, err := again.Check(context.Background()); err != nil || len(broken) > 0 {
+		w.t.Fatalf("broken after recovery: %v, %v", broken, err)
+	}
+	w.must(w.f.Close())
+	w.f, w.leases = again, nil
+}
+
+func TestLeasedTasksComeBackInFront(t *testing.T) {
+	t.Parallel()
+	ctx, dir, clock := context.Background(), t.TempDir(), &manual{time.Now()}
+	f := openAt(t, dir, clock)
+	var batch []scheduler.Task
+	for i := range 5 {
+		batch = append(batch, scheduler.Task{ID: dedup.Of("", fmt.Sprint(i), nil), Host: "h", Payload: fmt.Append(nil, i)})
+	}
+	if _, err := f.Push(ctx, batch...); err != nil {
+		t.Fatal(err)
+	}
+	leases, err := f.Claim(ctx, 2)
+	if err != nil || len(leases) != 2 {
+		t.Fatal(leases, err)
+	}
+	if err := f.Finish(ctx, scheduler.Result{Lease: leases[1], Verdict: scheduler.Done()}); err != nil {
+		t.Fatal(err)
+	}
+	again := openAt(t, killed(t, dir), clock)
+	if r := again.Recovered(); r.Tasks != 4 {
+		t.Errorf("recovered %+v, want 4 tasks", r)
+	}
+	for _, want := range []string{"0", "2"} {
+		l, err := again.Claim(ctx, 1)
+		if err != nil || string(l[0].Payload) != want {
+			t.Errorf("claimed %s, %v; want %s", l[0].Payload, err, want)
+		}
+		// The lease of the killed process is not one of this one.
+		if l[0].Token <= leases[1].Token {
+			t.Errorf("token %d after %d", l[0].Token, leases[1].Token)
+		}
+	}
+	if err := again.Finish(ctx, scheduler.Result{Lease: leases[0], Verdict: scheduler.Done()}); !scheduler.Lost(err, leases[0]) {
+		t.Errorf("finish with a lease from before the kill: %v, want it lost", err)
+	}
+}
+
+// TestTornTailIsCutOff cuts the journal at each byte: what comes back is what had been written by the last whole
+// call before it.
+func TestTornTailIsCutOff(t *testing.T) {
+	t.Parallel()
+	dir, clock := t.TempDir(), &manual{time.Now()}
+	f := openAt(t, dir, clock)
+	w := &walk{t: t, f: f, clock: clock, rand: rand.New(rand.NewPCG(1, 1))}
+	type mark struct {
+		size int64
+		then picture
+	}
+	marks := []mark{{f.journal.size, take(f.s, true)}}
+	for range 40 {
+		w.step()
+		clock.at = clock.at.Add(time.Millisecond)
+		if f.journal.size > marks[len(marks)-1].size {
+			marks = append(marks, mark{f.journal.size, take(f.s, true)})
+		} else {
+			marks[len(marks)-1].then = take(f.s, true)
+		}
+	}
+	whole, err := os.ReadFile(journalOf(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Base(journalOf(t, dir))
+	for size := marks[0].size; size <= int64(len(whole)); size++ {
+		left := t.TempDir()
+		if err := os.WriteFile(filepath.Join(left, name), whole[:size], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Open(left, Config{Pace: scheduler.Pace{Concurrency: 2}, MaxExpired: 2, Now: clock.now, Sync: -1})
+		if err != nil {
+			t.Fatalf("cut at byte %d: %v", size, err)
+		}
+		i, exact := slices.BinarySearchFunc(marks, size, func(m mark, size int64) int { return cmp.Compare(m.size, size) })
+		if !exact {
+			i--
+		}
+		if r := again.Recovered(); r.Cut != size-marks[i].size || r.Damaged != "" {
+			t.Fatalf("cut at byte %d: recovered %+v, want %d bytes cut", size, r, size-marks[i].size)
+		}
+		got, want := take(again.s, true), marks[i].then
+		if got.Seen != want.Seen || len(got.Dead) != len(want.Dead) || len(got.Parked) != len(want.Parked) {
+			t.Fatalf("cut at byte %d: %+v, want %+v", size, got, want)
+		}
+		if broken := again.s.check(again.clock); len(broken) > 0 {
+			t.Fatalf("cut at byte %d: %v", size, broken)
+		}
+		if err := again.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestDamagedPartIsPutAside(t *testing.T) {
+	t.Parallel()
+	ctx, dir, clock := context.Background(), t.TempDir(), &manual{time.Now()}
+	f := openAt(t, dir, clock)
+	var sizes []int64
+	for i := range 3 {
+		sizes = append(sizes, f.journal.size)
+		if _, err := f.Push(ctx, scheduler.Task{ID: dedup.Of("", fmt.Sprint(i), nil), Host: "h", Payload: bytes.Repeat([]byte("x"), 50)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := killed(t, dir)
+	name := journalOf(t, left)
+	whole, _ := os.ReadFile(name)
+	whole[sizes[1]+30] ^= 1
+	if err := os.WriteFile(name, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := openAt(t, left, clock)
+	r := again.Recovered()
+	if r.Tasks != 1 || r.Cut != int64(len(whole))-sizes[1] || r.Damaged == "" {
+		t.Fatalf("recovered %+v, want one task and the rest aside", r)
+	}
+	if aside, err := os.ReadFile(r.Damaged); err != nil || !bytes.Equal(aside, whole[sizes[1]:]) {
+		t.Errorf("aside are %d bytes, %v; want the %d cut off", len(aside), err, r.Cut)
+	}
+	// It is a good journal again.
+	if _, err := again.Push(ctx, scheduler.Task{ID: dedup.Of("", "1", nil), Host: "h"}); err != nil {
+		t.Fatal(err)
+	}
+	if r := openAt(t, killed(t, left), clock).Recovered(); r != (Recovery{Tasks: 2}) {
+		t.Errorf("recovered %+v, want two tasks", r)
+	}
+}
+
+func TestForeignJournalIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ content, want string }{
+		{"", "not a journal"},
+		{"PK\x03\x04 something else\n", "not a journal"},
+		{"lycosa-frontier", "not a journal"},
+		{"lycosa-frontier x\n", "not a journal"},
+		{"lycosa-frontier 2\nwhatever", "format 2, this one knows 1"},
+		{"lycosa-frontier 1\n", "its snapshot is not whole"},
+		{"lycosa-frontier 1\n\x10\x00\x00\x00garbage garbage garbage", "its snapshot is not whole"},
+	} {
+		dir := t.TempDir()
+		name := filepath.Join(dir, "frontier-3"+suffix)
+		if err := os.WriteFile(name, []byte(c.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(dir, Config{})
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), name) {
+			t.Errorf("journal %q: %v, want %q and its name", c.content, err, c.want)
+		}
+		if now, _ := os.ReadFile(name); string(now) != c.content {
+			t.Errorf("journal %q was changed to %q", c.content, now)
+		}
+	}
+}
+
+func TestSecondOpenIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f, err := Open(dir, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(dir, Config{})
+	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), fmt.Sprintf("%s: in use by another process (pid %d)", dir, os.Getpid())) {
+		t.Errorf("second open: %v, want ErrInUse with directory and pid", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err = Open(dir, Config{})
+	if err != nil {
+		t.Fatalf("open after close: %v", err)
+	}
+	if err := f.Purge(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	f, err = Open(dir, Config{})
+	if err != nil {
+		t.Fatalf("open after purge: %v", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestJournalIsMadeAnewWhenItHasGrown(t *testing.T) {
+	t.Parallel()
+	ctx, dir, clock := context.Background(), t.TempDir(), &manual{time.Now()}
+	f := openAt(t, dir, clock)
+	f.journal.limit = 20_000
+	for i := range 2000 {
+		task := scheduler.Task{ID: dedup.Of("", fmt.Sprint(i), nil), Host: "h", Payload: []byte("payload")}
+		if _, err := f.Push(ctx, task, task); err != nil {
+			t.Fatal(err)
+		}
+		l, err := f.Claim(ctx, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%100 > 0 {
+			if err := f.Finish(ctx, scheduler.Result{Lease: l[0], Verdict: scheduler.Done()}); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := f.Finish(ctx, scheduler.Result{Lease: l[0], Verdict: scheduler.Park("x")}); err != nil {
+			t.Fatal(err)
+		}
+		if f.journal.limit > grown { // made anew: the next time comes too late for a test
+			f.journal.limit -= grown
+		}
+	}
+	if f.journal.number < 3 {
+		t.Errorf("the journal was made anew %d times", f.journal.number-1)
+	}
+	if f.journal.size > 250_000 { // 2000 fingerprints, 20 tasks; three times as much
+		t.Errorf("the journal has %d bytes", f.journal.size)
+	}
+	again := openAt(t, killed(t, dir), clock)
+	same(t, "what came back", take(again.s, true), take(f.s, true))
+	if n := again.s.stats.Duplicates; n != 2000 {
+		t.Errorf("%d duplicates, want 2000", n)
+	}
+}
+
+func TestUnwritableJournalTakesNothingIn(t *testing.T) {
+	t.Parallel()
+	ctx, dir, clock := context.Background(), t.TempDir(), &manual{time.Now()}
+	f := openAt(t, dir, clock)
+	push := func(i int) error {
+		_, err := f.Push(ctx, scheduler.Task{ID: dedup.Of("", fmt.Sprint(i), nil), Host: "h", Payload: fmt.Append(nil, i)})
+		return err
+	}
+	if err := errors.Join(push(0), push(1)); err != nil {
+		t.Fatal(err)
+	}
+	leases, err := f.Claim(ctx, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// From now on the file cannot be written to.
+	good := f.journal.file
+	f.journal.file, err = os.Open(f.journal.path(f.journal.number))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := push(2); !errors.Is(err, scheduler.ErrUnavailable) {
+		t.Fatalf("push: %v, want ErrUnavailable", err)
+	}
+	for i := 3; i < 10; i++ {
+		if err := push(i); !errors.Is(err, scheduler.ErrUnavailable) {
+			t.Fatalf("push: %v, want ErrUnavailable", err)
+		}
+	}
+	if n := len(f.s.seen); n != 3 {
+		t.Errorf("%d tasks are seen, want the 3 pushed before the trouble was known", n)
+	}
+	if err := f.Finish(ctx, scheduler.Result{Lease: leases[0], Verdict: scheduler.Done()}); !errors.Is(err, scheduler.ErrUnavailable) {
+		t.Errorf("finish: %v, want ErrUnavailable", err)
+	}
+	// There is room again: all that was kept is written, in order and once.
+	_ = f.journal.file.Close()
+	f.journal.file = good
+	if err := push(10); err != nil {
+		t.Fatal(err)
+	}
+	again := openAt(t, killed(t, dir), clock)
+	same(t, "what came back", take(again.s, true), take(f.s, true))
+	if r := again.Recovered(); r != (Recovery{Tasks: 3}) {
+		t.Errorf("recovered %+v, want 3 tasks", r)
+	}
+}
+
+// FuzzReplay feeds frames that are whole but mean nothing.
+func FuzzReplay(f *testing.F) {
+	n := newNotes()
+	s := newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}})
+	s.journal = n
+	s.push([]scheduler.Task{{Host: "h", Payload: []byte("p")}, {ID: dedup.FromShort(1), Host: "h", Due: time.Unix(5, 0)}}, 1)
+	f.Add(bytes.Clone(n.buf[frameHead:]))
+	n = newNotes()
+	s.snapshot(n, 1)
+	f.Add(bytes.Clone(n.buf[frameHead:]))
+	f.Add([]byte("12345678\x02\x01\x01"))
+	f.Fuzz(func(_ *testing.T, body []byte) {
+		s := newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}})
+		p := newReplay(s)
+		if p.frame(body) == nil {
+			p.settle(1)
+			s.tick(2)
+		}
+	})
+}
+
+// BenchmarkRecovery reports how long a crawl with a million tasks takes to come back.
+func BenchmarkRecovery(b *testing.B) {
+	ctx, dir := context.Background(), b.TempDir()
+	f, err := Open(dir, Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	const total = 1_000_000
+	for i := 0; i < total; i += 100 {
+		batch := make([]scheduler.Task, 100)
+		for k := range batch {
+			url := fmt.Sprintf("https://h%06d.example/catalogue/some-thing-or-other_%09d/", i/100, i+k)
+			batch[k] = scheduler.Task{ID: dedup.Of("", url, nil), Host: url[8:23], Payload: []byte(url)}
+		}
+		if _, err := f.Push(ctx, batch...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		f, err := Open(dir, Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if f.Recovered().Tasks != total {
+			b.Fatalf("recovered %+v", f.Recovered())
+		}
+		b.StopTimer()
+		_ = f.Close()
+		b.StartTimer()
+	}
+}
