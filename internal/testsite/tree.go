@@ -15,8 +15,7 @@ import (
 )
 
 // Tree serves a file system as a web. HTML goes out as text/html without a charset, so that a page's own words
-// decide; a folder is a 404, but for the index.html of its path with a slash at the end; nothing is
-// listed.
+// decide; a folder is a 404, with a slash at its end too.
 type Tree struct {
 	files  fs.FS
 	origin string
@@ -124,9 +123,6 @@ func (t *Tree) serve(w http.ResponseWriter, r *http.Request) {
 // read returns the file of a path. What is no path of a file does not exist.
 func (t *Tree) read(p string) (name string, body []byte, err error) {
 	name = strings.TrimPrefix(p, "/")
-	if name == "" || strings.HasSuffix(name, "/") {
-		name += "index.html"
-	}
 	if !fs.ValidPath(name) {
 		return "", nil, fs.ErrNotExist
 	}

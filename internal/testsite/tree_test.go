@@ -30,13 +30,13 @@ func TestTreeServesFilesAndNothingElse(t *testing.T) {
 		path, contentType, body string
 		status                  int
 	}{
-		{"/", "text/html", "<title>start</title>", 200},
+		{"/", "text/plain; charset=utf-8", "Not Found\n", 404},
 		{"/index.html", "text/html", "<title>start</title>", 200},
 		{"/a/b.html?q#f", "text/html", "<title>b</title>", 200},
 		{"/a/c%20d.HTM", "text/html", "<title>c d</title>", 200},
 		{"/style.css", "text/css", "p{}", 200},
 		{"/data", "application/octet-stream", "?", 200},
-		{"/d/", "text/html", "<title>d</title>", 200},
+		{"/d/", "text/plain; charset=utf-8", "Not Found\n", 404},
 		{"/d", "text/plain; charset=utf-8", "Not Found\n", 404},
 		{"/a/", "text/plain; charset=utf-8", "Not Found\n", 404},
 		{"/a", "text/plain; charset=utf-8", "Not Found\n", 404},
@@ -53,8 +53,8 @@ func TestTreeServesFilesAndNothingElse(t *testing.T) {
 	if got := tree.Hits()["/a/b.html"]; got != 1 {
 		t.Errorf("%d hits of /a/b.html, want 1", got)
 	}
-	if got := len(tree.Paths(http.StatusNotFound)); got != 7 {
-		t.Errorf("%d paths are 404, want 7", got)
+	if got := len(tree.Paths(http.StatusNotFound)); got != 9 {
+		t.Errorf("%d paths are 404, want 9", got)
 	}
 	get(t, tree.URL("/data"), nil)
 	if got := tree.Repeated(); !slices.Equal(got, []string{"/data"}) {
