@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
@@ -37,6 +38,7 @@ func (o *options) place(ctx context.Context, log *slog.Logger) (*place, error) {
 	if _, err := redisfrontier.Options(o.redis); err != nil {
 		return nil, usagef("--redis: %w", err)
 	}
+	silenceRedis()
 	var err error
 	if p.redis, err = redisfrontier.Dial(ctx, o.redis); err != nil {
 		if ctx.Err() != nil {
@@ -46,6 +48,14 @@ func (o *options) place(ctx context.Context, log *slog.Logger) (*place, error) {
 	}
 	return p, nil
 }
+
+// silenceRedis keeps the client from writing to standard error by itself: what it has to say comes back as errors.
+var silenceRedis = sync.OnceFunc(func() { redis.SetLogger(silence{}) })
+
+type silence struct{}
+
+// Printf implements the client's logger.
+func (silence) Printf(context.Context, string, ...any) {}
 
 // needRedis explains why a verb cannot do without.
 func (o *options) needRedis(verb string) error {

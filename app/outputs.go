@@ -144,25 +144,32 @@ func closePipe(ctx context.Context, p pipelines.Pipeline) error {
 	return nil
 }
 
-func (o output) open(ctx context.Context, stdout io.Writer, log *slog.Logger) (pipelines.Pipeline, error) {
-	var p pipelines.Pipeline
-	var err error
+func (o output) open(ctx context.Context, stdout io.Writer, log *slog.Logger) (p pipelines.Pipeline, err error) {
 	switch o.kind {
 	case outStdout:
 		return jsonpipe.New(stdout, jsonpipe.Config{Logger: log}), nil
 	case outMongo:
-		p, err := mongopipe.New(ctx, mongopipe.Config{URI: o.dest, Logger: log})
+		p, err = mongopipe.New(ctx, mongopipe.Config{URI: o.dest, Logger: log})
 		if err != nil && ctx.Err() == nil && !errors.Is(err, pipelines.ErrUnavailable) {
-			return nil, usagef("--out: %w", err)
+			err = usagef("--out: %w", err)
 		}
-		return p, err
 	case outCSV:
 		p, err = csvpipe.Open(ctx, o.dest, csvpipe.Config{Logger: log})
+		err = o.cannot(ctx, err)
 	default:
 		p, err = jsonpipe.Open(ctx, o.dest, jsonpipe.Config{Logger: log})
+		err = o.cannot(ctx, err)
 	}
-	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w: %s: %w", pipelines.ErrUnavailable, o, err)
+	if err != nil {
+		return nil, err // and no pipeline: a nil one in an interface would not be nil
 	}
-	return p, err
+	return p, nil
+}
+
+// cannot makes an error of a file one of the item store.
+func (o output) cannot(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s: %w", pipelines.ErrUnavailable, o, err)
 }

@@ -74,9 +74,9 @@ func (m *meter) follow(f scheduler.Frontier) {
 // snapshot is a meter at one moment.
 type snapshot struct {
 	scheduler.Stats
-	crawl    string
-	rate     float64 // pages a second, of late
-	elapsed  time.Duration
+	crawl     string
+	rate      float64 // pages a second, of late
+	elapsed   time.Duration
 	mostHosts int64
 }
 
@@ -144,7 +144,7 @@ func (s snapshot) panel(r *lipgloss.Renderer) []string {
 
 	known := max(s.Seen, s.Done)
 	first := []string{
-		fmt.Sprintf("%s of %s pages", strong.Render(thousands(s.Done)), thousands(known)),
+		fmt.Sprintf("%s of %s", strong.Render(thousands(s.Done)), plural(known, "page", "pages")),
 		perSecond(s.rate), clock(s.elapsed),
 	}
 	if s.Paused {

@@ -69,12 +69,12 @@ func (s setting) parse(value string) (apply func(*crawler.Settings), err error) 
 		d, err := parseDuration(value)
 		switch {
 		case err != nil:
+		case d < 0:
+			err = errors.New("must not be negative")
 		case int64(d) < s.least && s.least > 1:
 			err = fmt.Errorf("must be at least %v", time.Duration(s.least))
 		case int64(d) < s.least:
 			err = errors.New("must be more than nothing")
-		case d < 0:
-			err = errors.New("must not be negative")
 		}
 		return func(to *crawler.Settings) { *s.field(to).(*time.Duration) = d }, err //nolint:forcetypeassert // same
 	case *bool:
