@@ -48,7 +48,7 @@ func TestSummaryKeepsItsFields(t *testing.T) {
 	if err := json.Unmarshal(raw, &fields); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range strings.Fields(`crawl spider state exit pages fetched items dead dead_links parked retries expired duplicates seen hosts
+	for name := range strings.FieldsSeq(`crawl spider state exit pages fetched items dead dead_links parked retries expired duplicates seen hosts
 		bytes outcomes elapsed_seconds pages_per_second out`) {
 		if _, ok := fields[name]; !ok {
 			t.Errorf("%s is missing", name)

@@ -114,7 +114,7 @@ func (p *program) demo(ctx context.Context, dir string) error {
 		return err
 	}
 	shop := newShop(demoLatency)
-	url, closeShop, err := serve(shop)
+	url, closeShop, err := serve(ctx, shop)
 	if err != nil {
 		return err
 	}
@@ -164,8 +164,8 @@ func demoFolder(dir string) (string, error) {
 }
 
 // serve serves the handler on loopback.
-func serve(h http.Handler) (url string, shut func(), err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func serve(ctx context.Context, h http.Handler) (url string, shut func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}

@@ -178,7 +178,7 @@ func fetchRobots(ctx context.Context, client fetch.Fetcher, canon *dedup.Canonic
 		private = private && next.Host() == here.Host()
 		here = next
 	}
-	return http.StatusNotFound, nil, nil
+	return http.StatusNotFound, nil, nil //nolint:nilerr // a redirect to nowhere is no robots.txt
 }
 
 func fetchFailed(ctx context.Context, err error) error {

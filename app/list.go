@@ -104,7 +104,7 @@ func crawlInfoOf(ctx context.Context, place *place, name string) (crawlInfo, err
 	}
 	if err != nil {
 		info.Error = err.Error()
-		return info, nil
+		return info, nil //nolint:nilerr // it is told
 	}
 	s, err := statusOf(ctx, place, name, f)
 	if closed := f.Close(); err == nil {

@@ -51,11 +51,10 @@ func parseOutputs(dests []string) (outputs, error) {
 		if err != nil {
 			return nil, err
 		}
-		if name := out.String(); seen[name] {
-			return nil, usagef("--out %s is given twice", name)
-		} else {
-			seen[name] = true
+		if seen[out.String()] {
+			return nil, usagef("--out %s is given twice", out)
 		}
+		seen[out.String()] = true
 		all = append(all, out)
 	}
 	return all, nil

@@ -41,7 +41,8 @@ type reading struct {
 // newMeter takes the first reading.
 func newMeter(ctx context.Context, crawl string, f scheduler.Frontier) (*meter, error) {
 	m := &meter{crawl: crawl, frontier: f, started: time.Now()}
-	return m, m.read(ctx)
+	err := m.read(ctx)
+	return m, err
 }
 
 // read asks the frontier.

@@ -128,7 +128,7 @@ func (s *session) sum(ctx context.Context, err error) *summary {
 	switch {
 	case err != nil:
 		sum.State, sum.Exit, sum.Error = "failed", codeOf(ctx, err), oneLine(err.Error())
-	case ctx.Err() != nil && !(s.untilDone && done):
+	case ctx.Err() != nil && (!s.untilDone || !done):
 		sum.State, sum.Exit = "interrupted", exitInterrupted
 	case s.limited:
 		sum.State = "limit"

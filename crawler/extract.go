@@ -42,7 +42,8 @@ func One[T any](p *Page) (T, error) {
 	if err != nil {
 		return v, Drop(err.Error())
 	}
-	return v, x.read(p, p.Doc().Selection, reflect.ValueOf(&v).Elem())
+	err = x.read(p, p.Doc().Selection, reflect.ValueOf(&v).Elem())
+	return v, err
 }
 
 // All reads a T from each element that matches the selector, with the tags read inside it.
@@ -202,8 +203,7 @@ func (x *extractor) read(p *Page, from *goquery.Selection, into reflect.Value) e
 	for i := range x.fields {
 		f := &x.fields[i]
 		if err := f.read(p, from, into.FieldByIndex(f.index)); err != nil {
-			var inner *FieldError
-			if errors.As(err, &inner) {
+			if _, ok := errors.AsType[*FieldError](err); ok {
 				return err
 			}
 			return &FieldError{Type: x.typ.Name(), Field: f.name, Detail: err.Error()}
@@ -246,11 +246,10 @@ func (f *fieldReader) read(p *Page, from *goquery.Selection, into reflect.Value)
 		}
 		return nil
 	}
-	for i, node := range found.Nodes {
-		if ok, err := f.one(p, found, i, node, into); ok || err != nil {
+	if len(found.Nodes) > 0 { // the first match decides
+		if ok, err := f.one(p, found, 0, found.Nodes[0], into); ok || err != nil {
 			return err
 		}
-		break // the first match decides
 	}
 	if f.required {
 		return errors.New("is required, but nothing matches")
@@ -368,7 +367,7 @@ func (p *Page) setText(into reflect.Value, text, layout string) error {
 		}
 		return err
 	case reflect.PointerTo(t).Implements(textUnmarshaler):
-		return into.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
+		return into.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)) //nolint:forcetypeassert // the case says so
 	}
 	switch k := into.Kind(); {
 	case k == reflect.String:

@@ -341,7 +341,7 @@ func (p *Page) FollowRequest(t Target, req Request) bool {
 // queue completes the request and puts it among those to be pushed, if scope and depth allow.
 func (p *Page) queue(t Target, req *Request, u dedup.URL) bool {
 	to := t.target()
-	if _, err := p.visit.plan.routeOf(to); err != nil {
+	if err := p.visit.plan.checkTarget(to); err != nil {
 		p.fail(Drop(err.Error()))
 		return false
 	}

@@ -32,7 +32,7 @@ type selector struct {
 // silence.
 func (p *plan) selector(css string) (cascadia.Selector, error) {
 	if s, ok := p.selectors.Load(css); ok {
-		return s.(selector).match, s.(selector).err
+		return s.(selector).match, s.(selector).err //nolint:forcetypeassert // nothing else is stored
 	}
 	match, err := cascadia.Compile(css)
 	if err != nil {
@@ -50,7 +50,7 @@ type extractorOrErr struct {
 // extractor compiles the tags of an item type once.
 func (p *plan) extractor(t reflect.Type) (*extractor, error) {
 	if x, ok := p.extractors.Load(t); ok {
-		return x.(extractorOrErr).x, x.(extractorOrErr).err
+		return x.(extractorOrErr).x, x.(extractorOrErr).err //nolint:forcetypeassert // nothing else is stored
 	}
 	x, err := newExtractor(t)
 	p.extractors.Store(t, extractorOrErr{x, err})
@@ -63,7 +63,7 @@ func (p *plan) seed(raw string, t bound) (*Request, dedup.URL, error) {
 	if err != nil {
 		return nil, u, err
 	}
-	if _, err := p.routeOf(t); err != nil {
+	if err := p.checkTarget(t); err != nil {
 		return nil, u, err
 	}
 	with, err := t.encode()

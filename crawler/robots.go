@@ -69,7 +69,7 @@ func (c *robotsCache) rules(ctx context.Context, req *Request, u dedup.URL) (rul
 			if r.Err != nil {
 				return nil, false, r.Err
 			}
-			entry = r.Val.(robotsEntry)
+			entry = r.Val.(robotsEntry) //nolint:forcetypeassert // what find returns
 			fetched = !entry.freshI.IsZero()
 		case <-ctx.Done():
 			return nil, false, context.Cause(ctx)
@@ -173,7 +173,7 @@ func (c *robotsCache) get(ctx context.Context, req *Request, u dedup.URL, origin
 		}
 		next, err := c.plan.canon.Resolve(here, resp.Header.Get("Location"))
 		if err != nil {
-			return http.StatusNotFound, nil, nil // a redirect to nowhere is no robots.txt
+			return http.StatusNotFound, nil, nil //nolint:nilerr // a redirect to nowhere is no robots.txt
 		}
 		private = c.plan.settings.AllowPrivate || private && next.Host() == u.Host()
 		at = next.String()

@@ -9,7 +9,7 @@ import (
 
 func TestWhatCannotRideAlongIsRefused(t *testing.T) {
 	t.Parallel()
-	type inner struct{ secret int }
+	type inner struct{ secret int } //nolint:unused // it is what the test is about
 	type good struct {
 		Name  string
 		When  time.Time

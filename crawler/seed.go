@@ -96,7 +96,8 @@ func (p *plan) readSeed(raw scheduler.Seed) (scheduler.Task, error) {
 	}
 	req.Method, req.Priority = s.Method, s.Priority
 	task := p.task(req, u)
-	return task, task.Check()
+	err = task.Check()
+	return task, err
 }
 
 // moveSeeds brings seeds that other programs pushed into the frontier: push first, remove afterwards, so that a crash in

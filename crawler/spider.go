@@ -221,7 +221,7 @@ func (s Spider) compile() (*plan, error) {
 		if err != nil {
 			return nil, fail("Start[%d]: %w", i, err)
 		}
-		if _, err := p.routeOf(start.Target.target()); err != nil {
+		if err := p.checkTarget(start.Target.target()); err != nil {
 			return nil, fail("Start[%d]: %w", i, err)
 		}
 		p.scope.addStart(u)
@@ -229,14 +229,14 @@ func (s Spider) compile() (*plan, error) {
 	return p, nil
 }
 
-// routeOf returns the binding a target leads to.
-func (p *plan) routeOf(t bound) (Binding, error) {
+// checkTarget returns an error if a target leads to no binding of the spider.
+func (p *plan) checkTarget(t bound) error {
 	b, ok := p.routes[t.name]
 	if !ok {
-		return b, fmt.Errorf("route %q is not among the spider's Routes (%s)", t.name, strings.Join(slices.Sorted(maps.Keys(p.routes)), ", "))
+		return fmt.Errorf("route %q is not among the spider's Routes (%s)", t.name, strings.Join(slices.Sorted(maps.Keys(p.routes)), ", "))
 	}
 	if t.typ != b.with {
-		return b, fmt.Errorf("route %s carries %s, not %s", t.name, b.with, t.typ)
+		return fmt.Errorf("route %s carries %s, not %s", t.name, b.with, t.typ)
 	}
-	return b, nil
+	return nil
 }

@@ -253,11 +253,9 @@ func (v *visit) handle(ctx context.Context) (err error) {
 
 // admit takes a request that the handler asked for, if depth and scope allow.
 func (v *visit) admit(p *Page, req *Request, u dedup.URL) bool {
-	why := ""
+	why := v.scope.refusal(u, v.seed)
 	if limit := v.settings.MaxDepth; limit > 0 && req.Depth > limit {
 		why = "depth"
-	} else {
-		why = v.scope.refusal(u, v.seed)
 	}
 	if why != "" {
 		v.count(why)
@@ -270,8 +268,7 @@ func (v *visit) admit(p *Page, req *Request, u dedup.URL) bool {
 
 // refused counts a link that is no URL to fetch.
 func (v *visit) refused(err error) {
-	var r *dedup.RefusedError
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*dedup.RefusedError](err); ok {
 		v.count(string(r.Reason))
 	}
 }

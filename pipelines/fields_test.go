@@ -22,7 +22,7 @@ func TestNamesAndValuesAreThoseOfEncodingJSON(t *testing.T) {
 		*Base
 		Name   string  `json:"name"`
 		Skip   string  `json:"-"`
-		Dash   string  `json:"-,"`
+		Dash   string  `json:"-,"` //nolint:staticcheck // it is what the test is about
 		Zero   int     `json:",omitempty"`
 		Quoted float64 `json:",string"`
 		Raw    json.RawMessage
@@ -31,7 +31,7 @@ func TestNamesAndValuesAreThoseOfEncodingJSON(t *testing.T) {
 		Any    any
 		Key    map[string]*time.Time
 		Int    map[int]float64
-		hidden float64
+		hidden float64 //nolint:unused // same
 	}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 600, time.UTC)
 	for _, value := range []any{

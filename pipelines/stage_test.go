@@ -81,7 +81,7 @@ func byKey(_ context.Context, item pipelines.Item) (pipelines.Item, error) {
 func TestStagesChangeDropAndBuryItems(t *testing.T) {
 	t.Parallel()
 	store := &recorder{}
-	p := pipelines.With(store, byKey, byKey)
+	p := pipelines.With(store, byKey, byKey) //nolint:gocritic // twice on purpose
 	if err := p.Process(t.Context(), keys("a", "drop", "fail", "b", "panic")); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 var (
@@ -34,12 +35,7 @@ func Lost(err error, lease *Lease) bool {
 	if !errors.As(err, &lost) {
 		return false
 	}
-	for _, l := range lost.Leases {
-		if l == lease {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(lost.Leases, lease)
 }
 
 // Check returns an error wrapping [ErrTask] if a frontier cannot accept the task.

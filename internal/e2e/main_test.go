@@ -187,12 +187,11 @@ func readItems(t *testing.T, files ...string) (items map[string]json.RawMessage,
 	t.Helper()
 	items = make(map[string]json.RawMessage)
 	for _, file := range files {
-		f, err := os.Open(file)
+		lines, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
-		for dec := json.NewDecoder(bufio.NewReader(f)); dec.More(); {
+		for dec := json.NewDecoder(bytes.NewReader(lines)); dec.More(); {
 			var raw json.RawMessage
 			var meta struct {
 				Meta struct{ Kind, Key string } `json:"_meta"`

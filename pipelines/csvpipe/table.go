@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -138,9 +139,7 @@ func (t *table) write(ctx context.Context, kind string, records []record, sync b
 	if taken {
 		t.kind = kind
 	}
-	for key, digest := range news {
-		t.known[key] = digest
-	}
+	maps.Copy(t.known, news)
 	return count, taken, nil
 }
 

@@ -34,6 +34,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/lycosa-crawl/lycosa/pipelines"
@@ -198,9 +199,7 @@ func (p *Pipeline) write(ctx context.Context, lines []line) error {
 	if err := p.append(ctx, choose); err != nil {
 		return err
 	}
-	for id, fields := range news {
-		p.known[id] = fields
-	}
+	maps.Copy(p.known, news)
 	p.stats.New += count.New
 	p.stats.Changed += count.Changed
 	p.stats.Same += count.Same

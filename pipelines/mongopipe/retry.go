@@ -41,7 +41,7 @@ func (p *Pipeline) retry(ctx context.Context, patience int, do func(context.Cont
 			return fmt.Errorf("%w (%s)", ctx.Err(), brief(err))
 		}
 		switch {
-		case away(err) && !(hungUp(err) && p.answers(ctx)):
+		case away(err) && (!hungUp(err) || !p.answers(ctx)):
 			p.weather.bad(err)
 		case hasCode(err, forbidden):
 			return err
@@ -156,8 +156,7 @@ func hasCode(err error, codes []int) bool {
 
 // brief returns the cause of an error in one short line: the driver's own text describes the whole cluster.
 func brief(err error) string {
-	var unselected topology.ServerSelectionError
-	if errors.As(err, &unselected) {
+	if unselected, ok := errors.AsType[topology.ServerSelectionError](err); ok {
 		err = errors.New("no answer")
 		for _, server := range unselected.Desc.Servers {
 			if server.LastError != nil {

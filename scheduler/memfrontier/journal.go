@@ -197,9 +197,9 @@ func (p *replay) read(file io.Reader) (good int64, err error) {
 	version, found := strings.CutPrefix(head, magic)
 	n, bad := strconv.Atoi(strings.TrimSuffix(version, "\n"))
 	switch {
-	case err != nil && err != io.EOF:
+	case err != nil && !errors.Is(err, io.EOF):
 		return 0, err
-	case err == io.EOF || !found || bad != nil:
+	case errors.Is(err, io.EOF) || !found || bad != nil:
 		return 0, errors.New("not a journal of a frontier")
 	case n != format:
 		return 0, fmt.Errorf("written by another version of lycosa: format %d, this one knows %d", n, format)
@@ -247,7 +247,7 @@ func nextFrame(in io.Reader, buf []byte) ([]byte, error) {
 }
 
 func torn(err error) error {
-	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errTorn
 	}
 	return err

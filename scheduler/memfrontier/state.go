@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -213,8 +214,8 @@ func (s *state) expire(now int64) {
 		s.journal.expired(t, "")
 		back = append(back, t)
 	}
-	for i := len(back) - 1; i >= 0; i-- {
-		s.requeue(back[i], now)
+	for _, b := range slices.Backward(back) {
+		s.requeue(b, now)
 	}
 }
 

@@ -58,7 +58,7 @@ func Options(rawURL string) (*redis.UniversalOptions, error) {
 	}
 	rest = strings.ReplaceAll(rest, ","+scheme+"://", ",") // each address may have its scheme
 	hosts, path, _ := strings.Cut(rest, "/")
-	for _, host := range strings.Split(hosts, ",") {
+	for host := range strings.SplitSeq(hosts, ",") {
 		addr, err := address(host, defaultPort)
 		if err != nil {
 			return nil, bad(err.Error())

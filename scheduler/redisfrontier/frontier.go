@@ -466,8 +466,7 @@ func List(ctx context.Context, client redis.UniversalClient) ([]CrawlInfo, error
 			continue // purged, and its purge died before it was struck from the list
 		}
 		info, err := parseInfo(name, fields)
-		var other *SchemaError
-		if errors.As(err, &other) {
+		if other, ok := errors.AsType[*SchemaError](err); ok {
 			info.State = fmt.Sprintf("schema %.20q", other.Schema)
 		} else if err != nil {
 			return nil, err

@@ -38,8 +38,7 @@ func fateOf(err error) fate {
 	if err == nil || errors.Is(err, redis.Nil) {
 		return fine
 	}
-	var answer redis.Error
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[redis.Error](err); ok {
 		text := answer.Error()
 		switch {
 		case strings.HasPrefix(text, "NOSCRIPT"):
