@@ -125,7 +125,6 @@ func checkTravels(t reflect.Type, at string, seen map[reflect.Type]bool) error {
 		return checkTravels(t.Elem(), at, seen)
 	case reflect.Struct:
 		for f := range t.Fields() {
-			f := f
 			if f.Tag.Get("json") == "-" {
 				return fmt.Errorf("%s.%s: would be lost on the way (json:\"-\")", at, f.Name)
 			}
