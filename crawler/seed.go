@@ -109,7 +109,7 @@ func (w *Worker) moveSeeds(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			w.log.Debug("seeds are not moved", "err", err)
 		}
-		if n < seedsBatch && sleep(ctx, seedsInterval) != nil || ctx.Err() != nil {
+		if n < seedsBatch && w.pause(ctx) != nil || ctx.Err() != nil {
 			return
 		}
 	}

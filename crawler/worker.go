@@ -47,12 +47,12 @@ type Config struct {
 var ErrItemStore = errors.New("item store")
 
 const (
-	linger        = 2 * time.Millisecond // a busy worker waits that long for more free slots, to claim several at once
-	heartbeat     = 10 * time.Second
-	heartbeatTTL  = 35 * time.Second // three missed heartbeats and some
-	seedsInterval = time.Second
-	seedsBatch    = 100
-	flushTimeout  = 10 * time.Second // for the last finishes of a worker that was told to stop
+	linger       = 2 * time.Millisecond // a busy worker waits that long for more free slots, to claim several at once
+	heartbeat    = 5 * time.Second
+	heartbeatTTL = 20 * time.Second // three missed heartbeats and some
+	lookInterval = time.Second      // a small fleet looks that often for what nobody tells it of
+	seedsBatch   = 100
+	flushTimeout = 10 * time.Second // for the last finishes of a worker that was told to stop
 )
 
 // Worker takes pages from a frontier, has the spider's handlers read them, and brings what they yield to the pipeline
@@ -72,6 +72,7 @@ type Worker struct {
 	finishes *batcher[scheduler.Result]
 
 	pages   atomic.Int64
+	fleet   atomic.Int64 // workers of the crawl, as of the last heartbeat
 	limited atomic.Bool
 
 	mu      sync.Mutex // guards held and refused
@@ -454,8 +455,11 @@ func (w *Worker) extend(ctx context.Context, due []*scheduler.Lease) {
 // awaitDone calls done when nothing is left to do for this worker.
 func (w *Worker) awaitDone(ctx context.Context, done func()) {
 	for failures := 0; ; {
-		err := w.frontier.WaitDone(ctx)
-		if err == nil {
+		begun, err := w.begun(ctx)
+		if begun {
+			err = w.frontier.WaitDone(ctx)
+		}
+		if begun && err == nil {
 			var left bool
 			if left, err = w.moreToDo(ctx); err == nil && !left {
 				done()
@@ -465,17 +469,26 @@ func (w *Worker) awaitDone(ctx context.Context, done func()) {
 		switch {
 		case err != nil && !w.survives(ctx, err, &failures):
 			return
-		case err == nil && sleep(ctx, seedsInterval/2) != nil:
+		case err == nil && w.pause(ctx) != nil:
 			return
 		}
 	}
 }
 
-// moreToDo reports whether work may still come to a frontier that has none: it was never given any, seeds wait to be
-// moved, or tasks were parked by others that this worker knows how to do.
+// begun reports whether the crawl was ever given work: one that was not is not done.
+func (w *Worker) begun(ctx context.Context) (bool, error) {
+	if w.pages.Load() > 0 {
+		return true, nil
+	}
+	stats, err := w.frontier.Stats(ctx)
+	return stats.Seen > 0, err
+}
+
+// moreToDo reports whether work may still come to a frontier that has none: some came just now, seeds wait to be moved, or
+// tasks were parked by others that this worker knows how to do.
 func (w *Worker) moreToDo(ctx context.Context) (bool, error) {
 	stats, err := w.frontier.Stats(ctx)
-	if err != nil || stats.Seen == 0 || stats.Active() > 0 {
+	if err != nil || stats.Active() > 0 {
 		return true, err
 	}
 	if source, ok := w.frontier.(scheduler.SeedSource); ok {
@@ -513,10 +526,12 @@ func (w *Worker) unpark(ctx context.Context) (int, error) {
 func (w *Worker) beat(ctx context.Context) {
 	registry, ok := w.frontier.(scheduler.Registry)
 	for ok {
-		if err := registry.Heartbeat(ctx, w.info(), heartbeatTTL); err != nil && ctx.Err() == nil {
+		fleet, err := registry.Heartbeat(ctx, w.info(), heartbeatTTL)
+		if err != nil && ctx.Err() == nil {
 			w.log.Debug("no heartbeat", "err", err)
 		}
-		if stats, err := w.frontier.Stats(ctx); err == nil && stats.Parked > 0 {
+		w.fleet.Store(int64(fleet))
+		if rand.N(max(fleet, 1)) == 0 { //nolint:gosec // about one of the fleet looks
 			if _, err := w.unpark(ctx); err != nil && ctx.Err() == nil {
 				w.log.Debug("parked tasks stay parked", "err", err)
 			}
@@ -525,6 +540,13 @@ func (w *Worker) beat(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// pause waits before another look at what nobody tells of. However many workers wait, one of the fleet looks each
+// second.
+func (w *Worker) pause(ctx context.Context) error {
+	d := lookInterval * time.Duration(max(1, w.fleet.Load()))
+	return sleep(ctx, d-d/4+rand.N(d/2)) //nolint:gosec // jitter
 }
 
 func (w *Worker) info() scheduler.WorkerInfo {

@@ -72,8 +72,9 @@ type WorkerInfo struct {
 
 // Registry lists the workers of a crawl. A worker is gone when it was not heard of for the time it gave.
 type Registry interface {
-	// Heartbeat registers the worker, or renews it, for ttl.
-	Heartbeat(ctx context.Context, w WorkerInfo, ttl time.Duration) error
+	// Heartbeat registers the worker, or renews it, for ttl. It returns how many workers there are, about: what
+	// each of a fleet does now and then, it does the less often the more there are.
+	Heartbeat(ctx context.Context, w WorkerInfo, ttl time.Duration) (fleet int, err error)
 	// Leave removes the worker at once.
 	Leave(ctx context.Context, id string) error
 	// Workers returns those heard of in time, by ID.

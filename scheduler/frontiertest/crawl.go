@@ -80,7 +80,8 @@ func (r *rig) fillEveryState(f scheduler.Frontier) {
 		r.must(m.Save(r.ctx, "h2.example", "robots", []byte("x"), time.Hour))
 	}
 	if g, ok := f.(scheduler.Registry); ok {
-		r.must(g.Heartbeat(r.ctx, scheduler.WorkerInfo{ID: "w"}, time.Hour))
+		_, err := g.Heartbeat(r.ctx, scheduler.WorkerInfo{ID: "w"}, time.Hour)
+		r.must(err)
 	}
 }
 

@@ -64,8 +64,14 @@ func workersAreListedUntilSilent(r *rig) {
 		Slots: 16, Running: 3, Pages: 1 << 40, Started: now.Add(-time.Hour), Heartbeat: now, Draining: true, Unavailable: "redis: \"EOF\"",
 	}
 	a := scheduler.WorkerInfo{ID: "a-1", Started: now, Heartbeat: now}
-	r.must(reg.Heartbeat(r.ctx, b, time.Minute))
-	r.must(reg.Heartbeat(r.ctx, a, time.Minute))
+	beat := func(w scheduler.WorkerInfo, fleet int) {
+		r.Helper()
+		n, err := reg.Heartbeat(r.ctx, w, time.Minute)
+		r.must(err)
+		r.want("workers", int64(n), int64(fleet))
+	}
+	beat(b, 1)
+	beat(a, 2)
 	listed := func(want ...scheduler.WorkerInfo) {
 		r.Helper()
 		got, err := other.Workers(r.ctx)
@@ -80,14 +86,14 @@ func workersAreListedUntilSilent(r *rig) {
 	listed(a, b)
 	r.advance(40 * time.Second)
 	b.Running, b.Pages, b.Draining, b.Unavailable, b.Heartbeat = 4, 12, false, "", r.clock.Now().UTC()
-	r.must(reg.Heartbeat(r.ctx, b, time.Minute))
+	beat(b, 2)
 	listed(a, b)
 	r.advance(40 * time.Second)
 	listed(b)
 	r.must(other.Leave(r.ctx, "b-1"))
 	r.must(other.Leave(r.ctx, "b-1"))
 	listed()
-	r.must(reg.Heartbeat(r.ctx, a, time.Minute))
+	beat(a, 1)
 	listed(a)
 }
 

@@ -123,10 +123,10 @@ type worker struct {
 }
 
 // Heartbeat implements scheduler.Registry.
-func (f *Frontier) Heartbeat(ctx context.Context, w scheduler.WorkerInfo, ttl time.Duration) error {
+func (f *Frontier) Heartbeat(ctx context.Context, w scheduler.WorkerInfo, ttl time.Duration) (fleet int, err error) {
 	now, err := f.enter(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer f.leave()
 	for id, old := range f.workers {
@@ -136,7 +136,7 @@ func (f *Frontier) Heartbeat(ctx context.Context, w scheduler.WorkerInfo, ttl ti
 	}
 	w.Spiders, w.Routes = slices.Clone(w.Spiders), slices.Clone(w.Routes)
 	f.workers[w.ID] = worker{w, later(now, ttl)}
-	return nil
+	return len(f.workers), nil
 }
 
 // Leave implements scheduler.Registry.

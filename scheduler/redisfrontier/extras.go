@@ -125,12 +125,17 @@ func (f *Frontier) Save(ctx context.Context, host, name string, value []byte, tt
 }
 
 // Heartbeat implements [scheduler.Registry]. It calls heartbeat.lua.
-func (f *Frontier) Heartbeat(ctx context.Context, w scheduler.WorkerInfo, ttl time.Duration) error {
+func (f *Frontier) Heartbeat(ctx context.Context, w scheduler.WorkerInfo, ttl time.Duration) (fleet int, err error) {
 	text, err := json.Marshal(w)
 	if err != nil {
-		return fmt.Errorf("heartbeat of %s: %w", w.ID, err)
+		return 0, fmt.Errorf("heartbeat of %s: %w", w.ID, err)
 	}
-	return f.repeat(ctx, []*call{f.call(heartbeatScript, 0, w.ID, text, max(0, ttl.Milliseconds()))})
+	c := f.call(heartbeatScript, 0, w.ID, text, max(0, ttl.Milliseconds()))
+	if err := f.repeat(ctx, []*call{c}); err != nil {
+		return 0, err
+	}
+	n, _ := c.reply.(int64)
+	return int(n), nil
 }
 
 // Leave implements [scheduler.Registry]. It calls leave.lua.
