@@ -115,7 +115,7 @@ func database(t *testing.T, s *servers.MongoServer) *mongo.Database {
 	return client.Database(s.Database)
 }
 
-// TestKilledWorkersPagesComeBack kills one of three workers in mid-crawl, again and again in another place.
+// TestKilledWorkerLosesNothing kills one of three workers in mid-crawl, again and again in another place.
 func TestKilledWorkerLosesNothing(t *testing.T) {
 	t.Parallel()
 	redis, mongo := servers.Redis(t), servers.Mongo(t)
@@ -153,6 +153,33 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	checkItems(t, site, items)
+}
+
+// TestKilledCrawlGoesOnWithoutAServer kills an embedded crawl, again and again, and starts it with the same command.
+func TestKilledCrawlGoesOnWithoutAServer(t *testing.T) {
+	t.Parallel()
+	site := testsite.Start(t, testsite.Config{Pages: 1000, Hosts: 10, Latency: 10 * time.Millisecond})
+	dir := filepath.Join(t.TempDir(), "crawls")
+	args := append([]string{"crawl", "site", "--dir", dir, "--concurrency", "8", "--per-host", "4", "--quiet", "--json"}, site.Roots()...)
+	for _, share := range []int{20, 50, 80} { // per cent of the pages
+		p := start(t, args...)
+		within(t, time.Minute, fmt.Sprintf("%d %% of the pages", share), func() bool { return site.Report().Distinct >= 1000*share/100 })
+		p.signal(syscall.SIGKILL)
+		<-p.ended
+	}
+	p := run(t, 0, args...)
+	report := site.Report()
+	if len(report.Missing) > 0 {
+		t.Errorf("%d pages were lost, the first is %s", len(report.Missing), report.Missing[0])
+	}
+	if most := 3 * 8; len(report.Duplicates) > most {
+		t.Errorf("%d pages were fetched again, but the three that were killed held no more than %d", len(report.Duplicates), most)
+	}
+	if s := p.summary(); s.State != "done" || s.Outcomes["ok"] != 1000 {
+		t.Errorf("summary %+v", s)
+	}
+	items, _ := readItems(t, filepath.Join(dir, "site", "items.jsonl"))
 	checkItems(t, site, items)
 }
 
