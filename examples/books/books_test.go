@@ -3,6 +3,7 @@ package books_test
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/lycosa-crawl/lycosa/crawler"
@@ -74,4 +75,22 @@ func TestPageWithoutABookIsGivenUp(t *testing.T) {
 			t.Errorf("error %v, want a FieldError", err)
 		}
 	})
+}
+
+// TestReadmeShowsThisSpider keeps the README's code code that compiles.
+func TestReadmeShowsThisSpider(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"books.go", "books.yaml"} {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, code, _ := strings.Cut(string(raw), "\n") // without the comment above
+		if !strings.Contains(string(readme), code+"```") {
+			t.Errorf("the README does not show %s as it is", name)
+		}
+	}
 }
