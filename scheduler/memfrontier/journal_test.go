@@ -35,7 +35,8 @@ type picture struct {
 }
 
 func (t *task) String() string {
-	return fmt.Sprintf("#%d %s %s level %d, attempt %d, expired %d, id %s", t.number, t.host.name, t.payload, t.level, t.attempt, t.expired, t.id)
+	return fmt.Sprintf("#%d %s %s level %d, attempt %d, expired %d, first %d, id %s",
+		t.number, t.host.name, t.payload, t.level, t.attempt, t.expired, t.first, t.id)
 }
 
 // take takes the picture of a crawl. What is leased is shown in its queue, in the order of the pushes or, if
@@ -84,7 +85,6 @@ func take(s *state, loose bool) picture {
 		}
 	}
 	for _, d := range append(s.dead.all(), s.gone.all()...) {
-		d.At = time.Time{}
 		p.Dead = append(p.Dead, fmt.Sprintf("%+v", d))
 	}
 	for _, list := range [][]string{p.Delayed, p.Scheduled, p.Parked} {
@@ -214,9 +214,31 @@ func (w *walk) step() {
 		w.must(w.f.Pause(ctx))
 	case n < 94:
 		w.must(w.f.Resume(ctx))
+	case n < 96:
+		w.steer(ctx)
 	default:
 		w.clock.at = w.clock.at.Add(time.Duration(w.rand.IntN(30)) * time.Second)
 	}
+}
+
+// steer does what operators do, now and then.
+func (w *walk) steer(ctx context.Context) {
+	host := []string{"", fmt.Sprintf("h%d", w.rand.IntN(7))}[w.rand.IntN(2)]
+	which := scheduler.Letters{Host: host, Links: w.rand.IntN(2) == 0, Before: w.clock.at.Add(-time.Duration(w.rand.IntN(60)) * time.Second)}
+	var err error
+	switch w.rand.IntN(4) {
+	case 0:
+		_, err = w.f.Replay(ctx, which)
+	case 1:
+		_, err = w.f.Forget(ctx, which)
+	case 2:
+		_, err = w.f.Reprioritize(ctx, host, w.rand.IntN(4)-2, w.rand.IntN(4)-2)
+	default:
+		if host != "" {
+			_, err = w.f.PurgeHost(ctx, host)
+		}
+	}
+	w.must(err)
 }
 
 func (w *walk) verdict() scheduler.Verdict {
@@ -404,9 +426,9 @@ func TestForeignJournalIsRefused(t *testing.T) {
 		{"PK\x03\x04 something else\n", "not a journal"},
 		{"lycosa-frontier", "not a journal"},
 		{"lycosa-frontier x\n", "not a journal"},
-		{"lycosa-frontier 2\nwhatever", "format 2, this one knows 1"},
-		{"lycosa-frontier 1\n", "its snapshot is not whole"},
-		{"lycosa-frontier 1\n\x10\x00\x00\x00garbage garbage garbage", "its snapshot is not whole"},
+		{"lycosa-frontier 3\nwhatever", "format 3, this one knows 2"},
+		{"lycosa-frontier 2\n", "its snapshot is not whole"},
+		{"lycosa-frontier 2\n\x10\x00\x00\x00garbage garbage garbage", "its snapshot is not whole"},
 	} {
 		dir := t.TempDir()
 		name := filepath.Join(dir, "frontier-3"+suffix)
