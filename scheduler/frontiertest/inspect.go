@@ -182,7 +182,8 @@ func inspectCountsWhoStandsBefore(r *rig) {
 // inspectFindsATaskAmongThousands has more in each place than one step of a driver looks at.
 func inspectFindsATaskAmongThousands(r *rig) {
 	const n = 2600
-	f, g := r.open(Options{Pace: scheduler.Pace{Concurrency: 10_000}}), r.open(Options{})
+	o := Options{Pace: scheduler.Pace{Concurrency: 10_000}}
+	f, g := r.open(o), r.open(o)
 	extra[scheduler.Inspector](r, f)
 	some := []int{0, 1, 499, 500, 999, 1000, 1001, n / 2, n - 2, n - 1}
 	places := []scheduler.Place{

@@ -107,7 +107,7 @@ local stages = {
         if budget <= 0 then return false end
         if label ~= at then at, left = label, -1 end
         local gone, ended = turn(P .. 'k:' .. label)
-        if call('HINCRBY', P .. 'kl', label, -gone) == 0 then call('HDEL', P .. 'kl', label) end
+        if gone > 0 and call('HINCRBY', P .. 'kl', label, -gone) == 0 then call('HDEL', P .. 'kl', label) end
         removed = removed + gone
         count('y', -gone)
         if not ended then return false end
