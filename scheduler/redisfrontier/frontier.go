@@ -333,8 +333,11 @@ func (f *Frontier) start(do func()) {
 	}
 }
 
-// Partition returns the number of the partition that a host is in, from 0 to Info().Partitions - 1.
+// Partition returns the number of the partition that a host is in, from 0 on.
 func (f *Frontier) Partition(host string) int { return f.partition(host) }
+
+// Partitions returns the number of partitions.
+func (f *Frontier) Partitions() int { return len(f.keys) }
 
 // partition returns the partition of a host.
 func (f *Frontier) partition(host string) int {
