@@ -17,7 +17,7 @@
 if not open() then return NOCRAWL end
 local host, fp, raw = ARGV[2], ARGV[3], ARGV[4]
 local stage, at, off, budget = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-local CHUNK = 50
+local CHUNK, MAXBYTES = 50, 1024 * 1024
 local s = load({host})[1]
 
 local function answer(place, ...)
@@ -39,15 +39,19 @@ local function is_letter(r)
 end
 
 -- scan looks through a list from its end, where nothing moves when the head is popped. It returns what it found and its
--- place from the end, and whether it got to the head.
+-- place from the end, and whether it got to the head. To find the middle of a long list takes Redis its time, so after
+-- a few entries it reads as many as are allowed at once, unless they are large.
 local function scan(key, found)
+  local chunk = CHUNK
   while budget > 0 do
-    local list = call('LRANGE', key, -off - CHUNK, -off - 1)
+    local list, bytes = call('LRANGE', key, -off - chunk, -off - 1), 1
     for i = #list, 1, -1 do
       if found(list[i]) then return list[i], off + #list - i + 1 end
+      bytes = bytes + #list[i]
     end
     off, budget = off + #list, budget - #list - 1
-    if #list < CHUNK then return nil, nil, true end
+    if #list < chunk then return nil, nil, true end
+    chunk = max(CHUNK, min(budget, floor(MAXBYTES * #list / bytes)))
   end
 end
 
