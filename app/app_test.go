@@ -305,6 +305,15 @@ func TestWrongUsageIsOneLineAndWritesNothing(t *testing.T) {
 		{"status", `lycosa status: the name of a crawl is missing (lycosa list shows them)`},
 		{"status nope", `lycosa status: no crawl "nope" on ` + never + `: there is none at all`},
 		{"status a b", `lycosa status: one argument too many: "b" (see lycosa status --help)`},
+		{"why books", `lycosa why: want CRAWL URL (see lycosa why --help)`},
+		{"why", `lycosa why: CRAWL URL is missing (see lycosa why --help)`},
+		{"why nope http://example.com/", `lycosa why: no crawl "nope" on ` + never + `: there is none at all`},
+		{"why books http://example.com/ --spider boks", `lycosa why: unknown spider "boks"; did you mean "books"? Compiled in: books, site; a YAML file is given by its path`},
+		{"dead books --older 5", `lycosa dead: --older "5": want a duration like 500ms, 10s, 2m or 1d`},
+		{"dead books --newer -5s", `lycosa dead: --newer "-5s": must not be negative`},
+		{"dead books --status teapot", `lycosa dead: --status "teapot": want an HTTP status`},
+		{"dead books --replay --drop", `lycosa dead: --replay and --drop exclude each other`},
+		{"dead nope --drop", `lycosa dead: no crawl "nope" on ` + never + `: there is none at all`},
 		{"purge nope", `lycosa purge: no crawl "nope" on ` + never + `: there is none at all`},
 		{"pause ..", `lycosa pause: crawl "..": a name is more than dots`},
 		{"list books", `lycosa list: takes no argument, but there is "books"`},
@@ -372,7 +381,7 @@ func TestHelpAndVersionAreAnswers(t *testing.T) {
 func TestEveryVerbHasExamples(t *testing.T) {
 	t.Parallel()
 	root := (&program{screen: newScreen(new(buffer))}).rootCommand()
-	for _, verb := range []string{"demo", "crawl", "worker", "seed", "list", "status", "dead", "pause", "resume", "purge", "fetch", "version"} {
+	for _, verb := range []string{"demo", "crawl", "worker", "seed", "list", "status", "why", "dead", "pause", "resume", "purge", "fetch", "version"} {
 		cmd, _, err := root.Find([]string{verb})
 		if err != nil || cmd.Name() != verb {
 			t.Errorf("%s: %v", verb, err)

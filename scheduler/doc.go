@@ -12,8 +12,8 @@
 //	                           |                 |-- Release --> queued, in front, no attempt counted
 //	                           +-----------------|-- (deadline passes) -> queued, in front, expiry counted
 //	                                             |-- Park -----> parked ----> queued, by Unpark
-//	                                             |-- Drop -----> dead letter
-//	                                             +-- Gone -----> dead link
+//	                                             |-- Drop -----> dead letter > queued, by Replay, as a first attempt
+//	                                             +-- Gone -----> dead link --> queued, by Replay, as a first attempt
 //
 // Queued, leased and delayed tasks are the crawl's work: the crawl is done when there are none.
 // Scheduled, parked, dead and done ones are not.

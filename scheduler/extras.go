@@ -2,7 +2,10 @@ package scheduler
 
 import (
 	"context"
+	"strings"
 	"time"
+
+	"github.com/lycosa-crawl/lycosa/dedup"
 )
 
 // The interfaces below are what a frontier can do beyond the contract; ask by type assertion. Both drivers
@@ -34,14 +37,131 @@ type DeadLetter struct {
 	Status  int
 	Attempt int
 	Expired int
-	At      time.Time
-	Gone    bool // a dead link, not a failure
+	First   time.Time // when it first failed or expired, in whole seconds; zero: never before
+	At      time.Time // when it was given up
+	Gone    bool      // a dead link, not a failure
 }
 
-// Undertaker lists what was given up. Both lists are capped at the newest 10,000 a partition.
+// Letters says which dead letters and dead links are meant. The zero value means all.
+type Letters struct {
+	Failed bool      // dead letters; neither or both of Failed and Links: either kind
+	Links  bool      // dead links
+	Host   string    // of this host; empty: of any
+	Status int       // with this status; 0: with any
+	Why    string    // whose reason has this part, upper and lower case apart; empty: with any
+	After  time.Time // given up then or later; zero: at any time
+	Before time.Time // given up earlier; zero: at any time
+}
+
+// Match reports whether the letter is meant.
+func (l *Letters) Match(d *DeadLetter) bool {
+	return (l.Failed == l.Links || l.Links == d.Gone) &&
+		(l.Host == "" || l.Host == d.Host) &&
+		(l.Status == 0 || l.Status == d.Status) &&
+		strings.Contains(d.Why, l.Why) &&
+		(l.After.IsZero() || !d.At.Before(l.After)) &&
+		(l.Before.IsZero() || d.At.Before(l.Before))
+}
+
+// Undertaker lists what was given up, and brings it back. Both lists are capped at the newest 10,000 a partition; those
+// that had to make room stay counted in [Stats].
 type Undertaker interface {
 	// Dead calls yield for each dead letter, then for each dead link, until it returns false.
 	Dead(ctx context.Context, yield func(DeadLetter) bool) error
+	// Replay queues the tasks of the letters that are meant once more, each as a first attempt at the end of the queue it
+	// came from, and returns how many. A letter leaves its list and enters the queue in one step, so that a caller
+	// who dies in between loses none and doubles none. What is given up while Replay runs may be left out.
+	// After an outage the number may be too small.
+	Replay(ctx context.Context, which Letters) (int, error)
+	// Forget strikes the letters that are meant off the lists and off Stats.Dead or Stats.Gone, and returns how many.
+	// Their tasks stay seen.
+	Forget(ctx context.Context, which Letters) (int, error)
+}
+
+// Place is where a task is; see the states in the package documentation.
+type Place string
+
+// The places.
+const (
+	PlaceUnseen    Place = "unseen" // never pushed
+	PlaceQueued    Place = "queued"
+	PlaceLeased    Place = "leased"
+	PlaceDelayed   Place = "delayed"
+	PlaceScheduled Place = "scheduled"
+	PlaceParked    Place = "parked"
+	PlaceDead      Place = "dead" // a dead letter
+	PlaceGone      Place = "gone" // a dead link
+	PlaceDone      Place = "done" // seen, and nothing is left to be done; or a letter that was forgotten
+)
+
+// Whereabouts says where a task is. What a place has no use for is zero.
+type Whereabouts struct {
+	Place Place
+	// Task as it was pushed: not of one that is unseen or done. Its Due is when one that is delayed or scheduled
+	// may be claimed.
+	Task Task
+	// Attempt is the attempt under way, to come, or made last. It is 1 or more unless the task is unseen or done.
+	Attempt int
+	// Expired counts the leases of the task that ran out.
+	Expired int
+	// First is when the task first failed or expired, in whole seconds; zero: never.
+	First time.Time
+	// Ahead is how many tasks of its host are claimed before one that is queued.
+	Ahead int64
+	// Token, Worker, Claimed and Deadline are of a lease, by the frontier's clock. A Deadline that has passed says that
+	// the task comes back with the next claim. Worker is empty where only one process can hold leases.
+	Token    Token
+	Worker   string
+	Claimed  time.Time
+	Deadline time.Time
+	// Label is what the task is parked under.
+	Label string
+	// Letter is that of a task that is dead or gone: the newest, if there are several.
+	Letter *DeadLetter
+	// Host is how its host stands, whatever the place.
+	Host HostInfo
+	// Now is the frontier's clock: what Due, Claimed, Deadline and Host.Next are to be compared with.
+	Now time.Time
+}
+
+// HostInfo is how a host stands.
+type HostInfo struct {
+	Host   string
+	Queued int64
+	Leased int64
+	// Next is when the host may be served next as far as its delay and holds go; zero, or a time that has passed: now.
+	Next time.Time
+	// Pace in force, and whether it is the host's own.
+	Pace    Pace
+	OwnPace bool
+}
+
+// Full reports whether nothing more of the host is handed out until a lease ends.
+func (h HostInfo) Full() bool { return h.Leased >= int64(h.Pace.Concurrency) }
+
+// Inspector tells where tasks are. It reads in bounded steps and slows the crawl down no more than a claim does.
+type Inspector interface {
+	// Inspect tells where the task of host with that ID is. A task pushed several times with DontFilter may be in
+	// several places; the first of them in the order above is told. A task that is not found because it moves at that
+	// moment is looked for again; one that keeps moving may be told as done.
+	Inspect(ctx context.Context, host string, id dedup.Fingerprint) (Whereabouts, error)
+	// Hosts calls yield for each host with queued or leased tasks, in no order, until it returns false. A host that
+	// was there all the time is told at least once, and may be told twice.
+	Hosts(ctx context.Context, yield func(HostInfo) bool) error
+}
+
+// Steerer changes what is queued.
+type Steerer interface {
+	// Reprioritize gives the queued tasks of one priority another: those of host, or of all hosts if it is empty.
+	// They keep their order, and stand behind those that have the new priority already. Tasks that are leased, delayed,
+	// scheduled or parked keep theirs. Long queues are moved in steps, between which tasks are claimed. It
+	// returns how many were moved; after an outage the number may be too small.
+	Reprioritize(ctx context.Context, host string, from, to int) (int, error)
+	// PurgeHost removes all tasks of a host that are queued, leased, delayed, scheduled or parked, and returns how
+	// many. They stay seen; dead letters stay, too. Leases are lost to their holders, and so that the host keeps its
+	// pace it is not served again before the last of them would have run out. While PurgeHost runs nothing
+	// of the host is handed out; one that was cut short is repeated to finish it.
+	PurgeHost(ctx context.Context, host string) (int, error)
 }
 
 // Memo is a small memory shared by all workers of a crawl: robots.txt of a host, say. Values vanish with the

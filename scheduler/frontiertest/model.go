@@ -72,6 +72,7 @@ const (
 	dead
 	gone
 	done
+	removed
 )
 
 const (
@@ -116,6 +117,7 @@ func (m *model) run() {
 			m.step()
 		}
 		m.settle()
+		m.steer()
 		if m.Failed() {
 			m.FailNow()
 		}
@@ -382,9 +384,70 @@ func (m *model) settle() {
 	m.sound(m.f)
 }
 
+// steer does what operators do. It follows settle, because drivers put off what has come due until they are asked.
+func (m *model) steer() {
+	s, ok1 := m.f.(scheduler.Steerer)
+	u, ok2 := m.f.(scheduler.Undertaker)
+	if !ok1 || !ok2 {
+		return
+	}
+	for range m.rand.IntN(4) {
+		h := m.hosts[m.rand.IntN(len(m.hosts))]
+		var got, want int
+		var err error
+		switch m.rand.IntN(4) {
+		case 0:
+			from, to := m.rand.IntN(3)-1, m.rand.IntN(3)-1
+			m.note("reprioritize %s from %d to %d", h.name, from, to)
+			want = m.change(func(t *modelTask) bool { return t.host == h && t.state == queued && t.Priority == from && from != to },
+				func(t *modelTask) { t.Priority, t.pristine = to, false })
+			got, err = s.Reprioritize(m.ctx, h.name, from, to)
+		case 1:
+			m.note("replay %s", h.name)
+			want = m.change(func(t *modelTask) bool { return t.host == h && (t.state == dead || t.state == gone) },
+				func(t *modelTask) { t.state, t.attempt, t.expired, t.pristine = queued, 1, 0, false })
+			got, err = u.Replay(m.ctx, scheduler.Letters{Host: h.name})
+		case 2:
+			m.note("forget dead links of %s", h.name)
+			want = m.change(func(t *modelTask) bool { return t.host == h && t.state == gone }, func(t *modelTask) { t.state = removed })
+			got, err = u.Forget(m.ctx, scheduler.Letters{Host: h.name, Links: true})
+		case 3:
+			m.note("purge %s", h.name)
+			want = m.change(func(t *modelTask) bool { return t.host == h && t.state <= parked }, m.remove)
+			got, err = s.PurgeHost(m.ctx, h.name)
+		}
+		m.must(err)
+		m.want("changed by: "+m.history[len(m.history)-1], int64(got), int64(want))
+		m.compare()
+		m.sound(m.f)
+	}
+}
+
+// change does something to the tasks that which is true of, and returns their number.
+func (m *model) change(which func(*modelTask) bool, do func(*modelTask)) (n int) {
+	for _, t := range m.tasks {
+		if which(t) {
+			do(t)
+			n++
+		}
+	}
+	return n
+}
+
+// remove is what a purge of its host does to a task.
+func (m *model) remove(t *modelTask) {
+	if t.state == leased {
+		m.lost = append(m.lost, t.lease)
+		t.host.inflight--
+		t.host.next = latest(t.host.next, t.due)
+		t.lease = nil
+	}
+	t.state = removed
+}
+
 func (m *model) compare() {
 	s := m.rig.stats(m.f)
-	var count [done + 1]int64
+	var count [removed + 1]int64
 	busy := map[*modelHost]bool{}
 	for _, t := range m.tasks {
 		count[t.state]++

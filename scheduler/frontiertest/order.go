@@ -14,6 +14,7 @@ func orderCases() []testCase {
 		{"PrioritiesBeyondTheRangeAreClamped", prioritiesBeyondTheRangeAreClamped},
 		{"LongestDueHostFirst", longestDueHostFirst},
 		{"UrgentHostOvertakesWaitingHosts", urgentHostOvertakesWaitingHosts},
+		{"UrgentTaskIsNotStuckBehindLowlyOnesElsewhere", urgentTaskIsNotStuckBehindLowlyOnesElsewhere},
 		{"NoPriorityStarvesAHost", noPriorityStarvesAHost},
 		{"NoHostStarves", noHostStarves},
 	}
@@ -92,6 +93,33 @@ func urgentHostOvertakesWaitingHosts(r *rig) {
 	r.is(r.one(f), task("a.example", 0))
 	r.is(r.one(f), task("b.example", 0))
 	r.sound(f)
+}
+
+// urgentTaskIsNotStuckBehindLowlyOnesElsewhere holds for drivers that keep the order within partitions, too: they ask
+// all partitions in turn, so the urgent task is served in the first round.
+func urgentTaskIsNotStuckBehindLowlyOnesElsewhere(r *rig) {
+	const hosts, each, batch = 300, 10, 16
+	f := r.open(Options{})
+	for h := range hosts {
+		var lowly []scheduler.Task
+		for i := range each {
+			lowly = append(lowly, withPriority(task(fmt.Sprintf("lowly%d.example", h), i), -2))
+		}
+		r.push(f, lowly...)
+	}
+	r.advance(time.Minute)
+	urgent := withPriority(task("urgent.example", 0), 3)
+	r.push(f, urgent)
+	for claimed := 0; claimed < hosts*each/10; {
+		for _, l := range r.claim(f, batch) {
+			if l.Host == urgent.Host {
+				return
+			}
+			claimed++
+			r.finish(f, scheduler.Done(), l)
+		}
+	}
+	r.Errorf("the urgent task waits behind a tenth of the others")
 }
 
 func noPriorityStarvesAHost(r *rig) {

@@ -17,6 +17,7 @@ func verdictCases() []testCase {
 		{"DropIsADeadLetterWithReason", dropIsADeadLetterWithReason},
 		{"GoneIsADeadLinkNotAFailure", goneIsADeadLinkNotAFailure},
 		{"RevisitComesWhenDueAndIsNotWork", revisitComesWhenDueAndIsNotWork},
+		{"RevisitsDueAtOnceAllCome", revisitsDueAtOnceAllCome},
 		{"ParkedComesBackOnlyByUnpark", parkedComesBackOnlyByUnpark},
 		{"OutcomesAreCountedOnce", outcomesAreCountedOnce},
 	}
@@ -191,6 +192,19 @@ func revisitComesWhenDueAndIsNotWork(r *rig) {
 	if r.done(f) {
 		r.Error("done while a revisit runs")
 	}
+	r.sound(f)
+}
+
+// revisitsDueAtOnceAllCome has as many as drivers take at a time, several times over, and leaves nothing of them behind.
+func revisitsDueAtOnceAllCome(r *rig) {
+	f := r.open(Options{Ordered: true})
+	const n = 300
+	r.push(f, tasks("a.example", n)...)
+	r.finish(f, scheduler.Revisit(r.clock.Now().Add(time.Hour)), r.all(f, n)...)
+	r.advance(2 * time.Hour)
+	r.finish(f, scheduler.Done(), r.all(f, n)...)
+	r.none(f)
+	r.want("Scheduled", r.stats(f).Scheduled, 0)
 	r.sound(f)
 }
 

@@ -83,6 +83,8 @@ var (
 	_ scheduler.Purger     = (*Frontier)(nil)
 	_ scheduler.Parker     = (*Frontier)(nil)
 	_ scheduler.Undertaker = (*Frontier)(nil)
+	_ scheduler.Inspector  = (*Frontier)(nil)
+	_ scheduler.Steerer    = (*Frontier)(nil)
 	_ scheduler.Memo       = (*Frontier)(nil)
 	_ scheduler.Registry   = (*Frontier)(nil)
 	_ scheduler.Checker    = (*Frontier)(nil)

@@ -1,5 +1,7 @@
 package memfrontier
 
+import "slices"
+
 // hostHeap orders hosts by key, the smallest first. Each host knows its place in the one heap it is in, so
 // that it can be moved or removed.
 type hostHeap struct{ list []keyed }
@@ -114,17 +116,21 @@ func (c *calendar) pop(now int64) *task {
 	e := c.list[last]
 	c.list[last] = entry{}
 	c.list = c.list[:last]
-	if last == 0 {
-		return t
+	if last > 0 {
+		c.down(0, e)
 	}
-	i := 0
+	return t
+}
+
+// down puts e at i, or at the place below where it belongs.
+func (c *calendar) down(i int, e entry) {
 	for {
 		first := 4*i + 1
-		if first >= last {
+		if first >= len(c.list) {
 			break
 		}
 		best := first
-		for k := first + 1; k < min(first+4, last); k++ {
+		for k := first + 1; k < min(first+4, len(c.list)); k++ {
 			if c.list[k].before(c.list[best]) {
 				best = k
 			}
@@ -136,5 +142,17 @@ func (c *calendar) pop(now int64) *task {
 		i = best
 	}
 	c.list[i] = e
-	return t
+}
+
+// remove removes the tasks that which is true of, and returns how many there were.
+func (c *calendar) remove(which func(*task) bool) (n int64) {
+	kept := slices.DeleteFunc(c.list, func(e entry) bool { return which(e.t) })
+	n = int64(len(c.list) - len(kept))
+	if c.list = kept; n == 0 {
+		return 0
+	}
+	for i := (len(kept) - 2) / 4; i >= 0 && len(kept) > 1; i-- {
+		c.down(i, kept[i])
+	}
+	return n
 }

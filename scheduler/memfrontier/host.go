@@ -15,9 +15,40 @@ type task struct {
 	next    *task  // in its queue
 	number  uint64 // of its push; names the task in the journal
 	host    *host
-	attempt uint32 // failed so far
+	first   uint32 // when it first failed or expired, in s since 1970; 0: never
 	expired uint16
+	attempt uint8 // failed so far, counted up to 255
 	level   uint8
+}
+
+// stumbled notes that t failed or expired.
+func (t *task) stumbled(now int64) {
+	if t.first == 0 {
+		t.first = uint32(min(now/int64(time.Second), math.MaxUint32)) //nolint:gosec // clamped
+	}
+}
+
+// failed counts an attempt.
+func (t *task) failed(now int64) {
+	t.attempt = max(t.attempt, t.attempt+1)
+	t.stumbled(now)
+}
+
+// lapsed counts a lease that ran out.
+func (t *task) lapsed(now int64) {
+	t.expired = max(t.expired, t.expired+1)
+	t.stumbled(now)
+}
+
+// renew makes t a first attempt.
+func (t *task) renew() { t.attempt, t.expired, t.first = 0, 0, 0 }
+
+// firstTime is when t first failed or expired, or the zero time.
+func (t *task) firstTime() time.Time {
+	if t.first == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(t.first), 0)
 }
 
 // host is a politeness key with the tasks queued for it.

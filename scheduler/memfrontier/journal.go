@@ -38,7 +38,7 @@ type Recovery struct {
 
 const (
 	magic  = "lycosa-frontier "
-	format = 1
+	format = 2
 	suffix = ".journal"
 	// grown is by how much more than three times the size it had when it was made a journal must have
 	// grown to be made anew, in bytes.

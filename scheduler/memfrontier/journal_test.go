@@ -35,7 +35,8 @@ type picture struct {
 }
 
 func (t *task) String() string {
-	return fmt.Sprintf("#%d %s %s level %d, attempt %d, expired %d, id %s", t.number, t.host.name, t.payload, t.level, t.attempt, t.expired, t.id)
+	return fmt.Sprintf("#%d %s %s level %d, attempt %d, expired %d, first %d, id %s",
+		t.number, t.host.name, t.payload, t.level, t.attempt, t.expired, t.first, t.id)
 }
 
 // take takes the picture of a crawl. What is leased is shown in its queue, in the order of the pushes or, if
@@ -84,7 +85,6 @@ func take(s *state, loose bool) picture {
 		}
 	}
 	for _, d := range append(s.dead.all(), s.gone.all()...) {
-		d.At = time.Time{}
 		p.Dead = append(p.Dead, fmt.Sprintf("%+v", d))
 	}
 	for _, list := range [][]string{p.Delayed, p.Scheduled, p.Parked} {
@@ -214,9 +214,31 @@ func (w *walk) step() {
 		w.must(w.f.Pause(ctx))
 	case n < 94:
 		w.must(w.f.Resume(ctx))
+	case n < 96:
+		w.steer(ctx)
 	default:
 		w.clock.at = w.clock.at.Add(time.Duration(w.rand.IntN(30)) * time.Second)
 	}
+}
+
+// steer does what operators do, now and then.
+func (w *walk) steer(ctx context.Context) {
+	host := []string{"", fmt.Sprintf("h%d", w.rand.IntN(7))}[w.rand.IntN(2)]
+	which := scheduler.Letters{Host: host, Links: w.rand.IntN(2) == 0, Before: w.clock.at.Add(-time.Duration(w.rand.IntN(60)) * time.Second)}
+	var err error
+	switch w.rand.IntN(4) {
+	case 0:
+		_, err = w.f.Replay(ctx, which)
+	case 1:
+		_, err = w.f.Forget(ctx, which)
+	case 2:
+		_, err = w.f.Reprioritize(ctx, host, w.rand.IntN(4)-2, w.rand.IntN(4)-2)
+	default:
+		if host != "" {
+			_, err = w.f.PurgeHost(ctx, host)
+		}
+	}
+	w.must(err)
 }
 
 func (w *walk) verdict() scheduler.Verdict {
@@ -268,6 +290,87 @@ func (w *walk) stepAndKill(dir string) {
 	}
 	w.must(w.f.Close())
 	w.f, w.leases = again, nil
+}
+
+// TestSteeringSurvivesAKill kills the crawl after each thing an operator can do, with and without a snapshot in between.
+func TestSteeringSurvivesAKill(t *testing.T) {
+	t.Parallel()
+	ctx, clock := context.Background(), &manual{time.Now()}
+	dir := t.TempDir()
+	f := openAt(t, dir, clock)
+	const n = 24
+	for i := range n {
+		task := scheduler.Task{ID: dedup.Of("", fmt.Sprint(i), nil), Host: fmt.Sprintf("h%d", i%2), Priority: i % 3, Payload: fmt.Append(nil, i)}
+		if _, err := f.Push(ctx, task); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 12 {
+		l, err := f.Claim(ctx, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := []scheduler.Verdict{scheduler.Drop("x"), scheduler.Gone("x"), scheduler.Retry(time.Hour, "x"), scheduler.Park("x")}[i%4]
+		if err := f.Finish(ctx, scheduler.Result{Lease: l[0], Verdict: v, Status: 500 + i%3}); err != nil {
+			t.Fatal(err)
+		}
+		clock.at = clock.at.Add(1500 * time.Millisecond)
+	}
+	if _, err := f.Claim(ctx, 2); err != nil { // they are queued again after a kill, where they were
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name string
+		do   func() (int, error)
+	}{
+		{"replay some", func() (int, error) { return f.Replay(ctx, scheduler.Letters{Status: 500}) }},
+		{"forget some", func() (int, error) { return f.Forget(ctx, scheduler.Letters{Status: 501, Failed: true}) }},
+		{"replay all", func() (int, error) { return f.Replay(ctx, scheduler.Letters{}) }},
+		{"raise a host", func() (int, error) { return f.Reprioritize(ctx, "h0", 1, 5) }},
+		{"lower a level", func() (int, error) { return f.Reprioritize(ctx, "", 2, -4) }},
+		{"purge a host", func() (int, error) { return f.PurgeHost(ctx, "h1") }},
+	} {
+		if changed, err := step.do(); err != nil || changed == 0 {
+			t.Fatalf("%s: %d, %v; want some", step.name, changed, err)
+		}
+		for _, when := range []string{"", " and a snapshot"} {
+			again := openAt(t, killed(t, dir), clock)
+			same(t, step.name+when, take(again.s, true), take(f.s, true))
+			if broken, err := again.Check(ctx); err != nil || len(broken) > 0 {
+				t.Fatalf("%s: broken after recovery: %v, %v", step.name, broken, err)
+			}
+			if when == "" && step.name == "replay all" {
+				f.journal.mu.Lock()
+				f.journal.compact(f)
+				f.journal.mu.Unlock()
+			}
+		}
+	}
+}
+
+// TestManyTasksAreNamedInSeveralRecords steers more tasks than one record of the journal names.
+func TestManyTasksAreNamedInSeveralRecords(t *testing.T) {
+	t.Parallel()
+	ctx, dir, clock := context.Background(), t.TempDir(), &manual{time.Now()}
+	f := openAt(t, dir, clock)
+	const n = manyNumbers + 1000
+	batch := make([]scheduler.Task, 0, 2*n)
+	for i := range n {
+		for _, host := range []string{"a", "b"} {
+			batch = append(batch, scheduler.Task{ID: dedup.Of("", host+fmt.Sprint(i), nil), Host: host, Payload: fmt.Append(nil, i)})
+		}
+	}
+	if _, err := f.Push(ctx, batch...); err != nil {
+		t.Fatal(err)
+	}
+	if moved, err := f.Reprioritize(ctx, "a", 0, 3); err != nil || moved != n {
+		t.Fatal(moved, err)
+	}
+	if purged, err := f.PurgeHost(ctx, "b"); err != nil || purged != n {
+		t.Fatal(purged, err)
+	}
+	again := openAt(t, killed(t, dir), clock)
+	same(t, "what came back", take(again.s, false), take(f.s, false))
 }
 
 func TestLeasedTasksComeBackInFront(t *testing.T) {
@@ -404,9 +507,9 @@ func TestForeignJournalIsRefused(t *testing.T) {
 		{"PK\x03\x04 something else\n", "not a journal"},
 		{"lycosa-frontier", "not a journal"},
 		{"lycosa-frontier x\n", "not a journal"},
-		{"lycosa-frontier 2\nwhatever", "format 2, this one knows 1"},
-		{"lycosa-frontier 1\n", "its snapshot is not whole"},
-		{"lycosa-frontier 1\n\x10\x00\x00\x00garbage garbage garbage", "its snapshot is not whole"},
+		{"lycosa-frontier 3\nwhatever", "format 3, this one knows 2"},
+		{"lycosa-frontier 2\n", "its snapshot is not whole"},
+		{"lycosa-frontier 2\n\x10\x00\x00\x00garbage garbage garbage", "its snapshot is not whole"},
 	} {
 		dir := t.TempDir()
 		name := filepath.Join(dir, "frontier-3"+suffix)
@@ -548,6 +651,18 @@ func FuzzReplay(f *testing.F) {
 	f.Add(bytes.Clone(n.buf[frameHead:]))
 	n = newNotes()
 	s.snapshot(n, 1)
+	f.Add(bytes.Clone(n.buf[frameHead:]))
+	n, s = newNotes(), newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}})
+	s.journal = n
+	s.push([]scheduler.Task{{ID: dedup.FromShort(2), Host: "h"}, {ID: dedup.FromShort(3), Host: "h"}}, 1)
+	for i, v := range []scheduler.Verdict{scheduler.Drop("x"), scheduler.Gone("x")} {
+		l := s.claim(1, int64(i+2))[0]
+		s.finish(&scheduler.Result{Lease: &scheduler.Lease{Token: l.token}, Verdict: v}, 3)
+	}
+	s.replay(&scheduler.Letters{}, 4)
+	s.relevel(s.hosts["h"], 8, 3, 5)
+	s.purgeHost(s.hosts["h"], 6)
+	n.forgot(true, []int{0})
 	f.Add(bytes.Clone(n.buf[frameHead:]))
 	f.Add([]byte("12345678\x02\x01\x01"))
 	f.Fuzz(func(_ *testing.T, body []byte) {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/lycosa-crawl/lycosa/dedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
@@ -19,8 +20,8 @@ import (
 // them. Tasks are named by the number of their push, counted from 1.
 const (
 	recPush   = iota + 1 // level and flags, id, host, due, payload
-	recFinish            // verdict, number, outcome, items, bytes; by verdict: due | why, status | label
-	recExpire            // number, why it is dead now or ""
+	recFinish            // verdict, number, outcome, items, bytes; by verdict: due, now | due | why, status, now | label
+	recExpire            // number, why it is dead now or "", now
 	recUnpark            // label
 	recHost              // name, due, 0 | 1 and delay, concurrency
 	recPause             // 0 | 1
@@ -28,10 +29,14 @@ const (
 	recDup               // number of duplicates pushed
 	recCounts            // of a snapshot: see appendCounts
 	recSeen              // of a snapshot: n, n ids
-	recTask              // of a snapshot: number, level and flags, id, host, place, attempt, expired, due, label, payload
-	recDead              // of a snapshot: flags, id, host, level, payload, why, status, attempt, expired, at
+	recTask              // of a snapshot: number, level and flags, id, host, place, attempt, expired, first, due, label, payload
+	recDead              // of a snapshot: flags, id, host, level, payload, why, status, attempt, expired, first, at
 	recWhole             // the end of a snapshot
 	recToken             // a number that no token exceeds
+	recReplay            // dead links or letters, n, n places in their list, each less the one before: queued again
+	recForget            // the same: struck off
+	recLevel             // level, n, n numbers: tasks moved there, in this order
+	recRemove            // n, n numbers: tasks removed
 )
 
 // Flags beside the level of a task.
@@ -171,23 +176,78 @@ func (n *notes) finished(t *task, r *scheduler.Result, now int64) {
 	switch v.Kind {
 	case scheduler.KindRetry:
 		n.int(later(now, v.After))
+		n.int(now)
 	case scheduler.KindRevisit:
 		n.int(nanos(v.At))
 	case scheduler.KindDrop, scheduler.KindGone:
 		n.string(cut(v.Why))
 		n.int(int64(r.Status))
+		n.int(now)
 	case scheduler.KindPark:
 		n.string(v.Why)
 	}
 }
 
-func (n *notes) expired(t *task, dead string) {
+func (n *notes) expired(t *task, dead string, now int64) {
 	if n == nil {
 		return
 	}
 	n.open(recExpire)
 	n.uint(t.number)
 	n.string(dead)
+	n.int(now)
+}
+
+func (n *notes) replayed(gone bool, places []int) { n.places(recReplay, gone, places) }
+func (n *notes) forgot(gone bool, places []int)   { n.places(recForget, gone, places) }
+
+// places notes what happened to letters. There are at most maxDead of them.
+func (n *notes) places(kind byte, gone bool, places []int) {
+	if n == nil {
+		return
+	}
+	n.open(kind)
+	n.bool(gone)
+	n.uint(uint64(len(places)))
+	last := 0
+	for _, p := range places {
+		n.int(int64(p - last))
+		last = p
+	}
+}
+
+// manyNumbers is how many tasks one record names at most: it must fit into a frame.
+const manyNumbers = 1 << 16
+
+// relevelled notes that the first count tasks of a queue, from t on, were moved.
+func (n *notes) relevelled(to uint8, t *task, count int) {
+	if n == nil {
+		return
+	}
+	for count > 0 {
+		some := min(count, manyNumbers)
+		n.open(recLevel)
+		n.byte(to)
+		n.uint(uint64(some)) //nolint:gosec // positive
+		for range some {
+			n.uint(t.number)
+			t = t.next
+		}
+		count -= some
+	}
+}
+
+func (n *notes) removed(numbers []uint64) {
+	if n == nil {
+		return
+	}
+	for some := range slices.Chunk(numbers, manyNumbers) {
+		n.open(recRemove)
+		n.uint(uint64(len(some)))
+		for _, number := range some {
+			n.uint(number)
+		}
+	}
 }
 
 func (n *notes) unparked(label string) {
@@ -339,6 +399,7 @@ func (n *notes) task(t *task, place byte, due int64, label string) {
 	n.byte(place)
 	n.uint(uint64(t.attempt))
 	n.uint(uint64(t.expired))
+	n.uint(uint64(t.first))
 	switch place {
 	case placeDelayed, placeScheduled:
 		n.int(due)
@@ -359,5 +420,10 @@ func (n *notes) letter(d scheduler.DeadLetter) {
 	n.int(int64(d.Status))
 	n.int(int64(d.Attempt))
 	n.int(int64(d.Expired))
+	if d.First.IsZero() {
+		n.int(0)
+	} else {
+		n.int(d.First.Unix())
+	}
 	n.int(d.At.UnixNano())
 }

@@ -87,6 +87,17 @@ func (p *replay) record(kind byte, r *reader) error {
 		p.letter(r)
 	case recWhole:
 		p.whole = true
+	case recReplay:
+		for _, d := range p.letters(r) {
+			v := &revived{task: *p.s.revive(&d)}
+			p.add(v)
+		}
+	case recForget:
+		p.letters(r)
+	case recLevel:
+		return p.relevel(r)
+	case recRemove:
+		return p.remove(r)
 	case recToken:
 		p.s.token = max(p.s.token, scheduler.Token(r.int()))
 	default:
@@ -149,19 +160,19 @@ func (p *replay) finish(r *reader) error {
 		delete(p.live, v.number)
 	case scheduler.KindRetry:
 		st.Retries++
-		v.attempt++
 		v.place, v.due = placeDelayed, r.int()
+		v.failed(r.int())
 		p.add(v)
 	case scheduler.KindRevisit:
 		st.Done++
-		v.attempt, v.expired = 0, 0
+		v.renew()
 		v.place, v.due = placeScheduled, r.int()
 		p.add(v)
 	case scheduler.KindRelease:
 	case scheduler.KindDrop, scheduler.KindGone:
 		st.Done++
-		why, status := r.string(), r.int()
-		p.s.bury(&v.task, verdict == scheduler.KindGone, why, int(status), p.clock)
+		why, status, now := r.string(), r.int(), r.int()
+		p.s.bury(&v.task, verdict == scheduler.KindGone, why, int(status), now)
 		delete(p.live, v.number)
 	case scheduler.KindPark:
 		v.place, v.label = placeParked, r.string()
@@ -173,14 +184,14 @@ func (p *replay) finish(r *reader) error {
 }
 
 func (p *replay) expire(r *reader) error {
-	v, dead := p.live[r.uint()], r.string()
+	v, dead, now := p.live[r.uint()], r.string(), r.int()
 	if v == nil {
 		return errors.New("a lease expires of a task that was not pushed")
 	}
-	v.expired++
+	v.lapsed(now)
 	p.s.stats.Expired++
 	if dead != "" {
-		p.s.bury(&v.task, false, dead, 0, p.clock)
+		p.s.bury(&v.task, false, dead, 0, now)
 		delete(p.live, v.number)
 	}
 	return nil
@@ -191,6 +202,41 @@ func (p *replay) unpark(label string) {
 		v.place = placeQueue
 		p.add(v)
 	}
+}
+
+// letters reads what notes.places wrote, and takes the letters off their list.
+func (p *replay) letters(r *reader) []scheduler.DeadLetter {
+	gone, last := r.byte() != 0, 0
+	var places []int
+	for n := r.uint(); n > 0 && !r.bad; n-- {
+		last += int(r.int())
+		places = append(places, last)
+	}
+	return p.s.takeLetters(gone, places)
+}
+
+func (p *replay) relevel(r *reader) error {
+	level := r.byte() & levelMask
+	for n := r.uint(); n > 0 && !r.bad; n-- {
+		v := p.live[r.uint()]
+		if v == nil {
+			return errors.New("a task is moved that was not pushed")
+		}
+		v.level = level
+		p.add(v)
+	}
+	return nil
+}
+
+func (p *replay) remove(r *reader) error {
+	for n := r.uint(); n > 0 && !r.bad; n-- {
+		number := r.uint()
+		if p.live[number] == nil {
+			return errors.New("a task is removed that was not pushed")
+		}
+		delete(p.live, number)
+	}
+	return nil
 }
 
 func (p *replay) inOrder(which func(*revived) bool) []*revived {
@@ -231,8 +277,9 @@ func (p *replay) task(r *reader) {
 	t, _ := p.head(r)
 	v := &revived{task: t, place: r.byte()}
 	v.number = number
-	v.attempt = uint32(r.uint()) //nolint:gosec // written from one
+	v.attempt = uint8(r.uint())  //nolint:gosec // written from one
 	v.expired = uint16(r.uint()) //nolint:gosec // written from one
+	v.first = uint32(r.uint())   //nolint:gosec // written from one
 	switch v.place {
 	case placeDelayed, placeScheduled:
 		v.due = r.int()
@@ -249,6 +296,9 @@ func (p *replay) letter(r *reader) {
 	d.ID, d.Host, d.Priority = r.id(), r.string(), scheduler.PriorityOf(int(r.byte()))
 	d.Payload, d.Why = []byte(r.string()), r.string()
 	d.Status, d.Attempt, d.Expired = int(r.int()), int(r.int()), int(r.int())
+	if first := r.int(); first != 0 {
+		d.First = time.Unix(first, 0)
+	}
 	d.At = time.Unix(0, r.int())
 	if d.Gone {
 		p.s.gone.add(d)

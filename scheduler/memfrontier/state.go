@@ -200,18 +200,16 @@ func (s *state) expire(now int64) {
 		l := s.oldest
 		s.unhold(l)
 		t := l.t
-		if t.expired < ^uint16(0) {
-			t.expired++
-		}
+		t.lapsed(now)
 		s.stats.Expired++
 		if int(t.expired) > s.maxExpired {
 			why := fmt.Sprintf("lease expired %d times", t.expired)
-			s.journal.expired(t, why)
+			s.journal.expired(t, why, now)
 			s.bury(t, false, why, 0, now)
 			s.settle(t.host, now)
 			continue
 		}
-		s.journal.expired(t, "")
+		s.journal.expired(t, "", now)
 		back = append(back, t)
 	}
 	for _, b := range slices.Backward(back) {
@@ -376,7 +374,7 @@ func (s *state) finish(r *scheduler.Result, now int64) bool {
 		s.stats.Done++
 	case scheduler.KindRetry:
 		s.stats.Retries++
-		t.attempt++
+		t.failed(now)
 		if v.After > 0 {
 			s.delay(t, later(now, v.After))
 		} else {
@@ -402,7 +400,7 @@ func (s *state) finish(r *scheduler.Result, now int64) bool {
 
 // reschedule makes a first attempt of t, at due.
 func (s *state) reschedule(t *task, due, now int64) {
-	t.attempt, t.expired = 0, 0
+	t.renew()
 	if due <= now {
 		s.enqueue(t, now)
 		return
@@ -437,7 +435,7 @@ func (s *state) unpark(label string, now int64) int {
 func (s *state) bury(t *task, gone bool, why string, status int, now int64) {
 	d := scheduler.DeadLetter{
 		Task: t.public(), Why: cut(why), Status: status,
-		Attempt: int(t.attempt) + 1, Expired: int(t.expired), At: time.Unix(0, now), Gone: gone,
+		Attempt: int(t.attempt) + 1, Expired: int(t.expired), First: t.firstTime(), At: time.Unix(0, now), Gone: gone,
 	}
 	if gone {
 		s.stats.Gone++
@@ -499,6 +497,22 @@ func (r *ring) add(d scheduler.DeadLetter) {
 	}
 	r.list[r.start] = d
 	r.start = (r.start + 1) % maxDead
+}
+
+// take removes the letters at the places given, which ascend from 0, the oldest, and returns them.
+func (r *ring) take(places []int) []scheduler.DeadLetter {
+	all := r.all()
+	taken, kept := make([]scheduler.DeadLetter, 0, len(places)), make([]scheduler.DeadLetter, 0, len(all))
+	for i, d := range all {
+		if len(places) > 0 && places[0] == i {
+			places = places[1:]
+			taken = append(taken, d)
+		} else {
+			kept = append(kept, d)
+		}
+	}
+	r.list, r.start = kept, 0
+	return taken
 }
 
 // all returns the letters, the oldest first.

@@ -14,12 +14,30 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSuite(t *testing.T) { frontiertest.Run(t, shared()) }
+func TestSuite(t *testing.T) { frontiertest.Run(t, shared(inMemory)) }
 
-func BenchmarkSuite(b *testing.B) { frontiertest.Benchmark(b, shared()) }
+func TestSuiteWithAJournal(t *testing.T) { frontiertest.Run(t, shared(journaled())) }
+
+func BenchmarkSuite(b *testing.B) { frontiertest.Benchmark(b, shared(inMemory)) }
+
+func inMemory(_ testing.TB, _ string, c memfrontier.Config) (*memfrontier.Frontier, error) {
+	return memfrontier.New(c)
+}
+
+// journaled keeps each crawl in a folder of its own, which a crawl of the name that comes later takes over.
+func journaled() func(testing.TB, string, memfrontier.Config) (*memfrontier.Frontier, error) {
+	folders := map[string]string{}
+	return func(t testing.TB, crawl string, c memfrontier.Config) (*memfrontier.Frontier, error) {
+		if folders[crawl] == "" {
+			folders[crawl] = t.TempDir()
+		}
+		c.Sync = -1
+		return memfrontier.Open(folders[crawl], c)
+	}
+}
 
 // shared opens one frontier a crawl, as workers of one process share it.
-func shared() frontiertest.Opener {
+func shared(newFrontier func(t testing.TB, crawl string, c memfrontier.Config) (*memfrontier.Frontier, error)) frontiertest.Opener {
 	var mu sync.Mutex
 	open := map[string]*memfrontier.Frontier{}
 	return func(t testing.TB, o frontiertest.Options) scheduler.Frontier {
@@ -30,7 +48,7 @@ func shared() frontiertest.Opener {
 				return f
 			}
 		}
-		f, err := memfrontier.New(memfrontier.Config{Pace: o.Pace, Lease: o.Lease, MaxExpired: o.MaxExpired, Now: o.Now})
+		f, err := newFrontier(t, o.Crawl, memfrontier.Config{Pace: o.Pace, Lease: o.Lease, MaxExpired: o.MaxExpired, Now: o.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,7 +25,7 @@ import (
 )
 
 // schema is the version of the keys and of what they hold. A crawl of another schema is left alone.
-const schema = "1"
+const schema = "2"
 
 // Config says which crawl to open, and how. Only Crawl must be set.
 type Config struct {
@@ -139,6 +139,8 @@ var (
 	_ scheduler.Purger     = (*Frontier)(nil)
 	_ scheduler.Parker     = (*Frontier)(nil)
 	_ scheduler.Undertaker = (*Frontier)(nil)
+	_ scheduler.Inspector  = (*Frontier)(nil)
+	_ scheduler.Steerer    = (*Frontier)(nil)
 	_ scheduler.Memo       = (*Frontier)(nil)
 	_ scheduler.Registry   = (*Frontier)(nil)
 	_ scheduler.SeedSource = (*Frontier)(nil)
@@ -330,6 +332,12 @@ func (f *Frontier) start(do func()) {
 		f.running.Go(do)
 	}
 }
+
+// Partition returns the number of the partition that a host is in, from 0 on.
+func (f *Frontier) Partition(host string) int { return f.partition(host) }
+
+// Partitions returns the number of partitions.
+func (f *Frontier) Partitions() int { return len(f.keys) }
 
 // partition returns the partition of a host.
 func (f *Frontier) partition(host string) int {

@@ -9,7 +9,7 @@ import (
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
-// elementHead is what stands before the payload in an element of a queue; see lua/tasks.lua.
+// elementHead is what stands before the payload in an element of a queue whose task never failed; see lua/tasks.lua.
 const elementHead = 10
 
 func appendElement(b []byte, attempts, expired byte, t *scheduler.Task) []byte {
@@ -23,31 +23,52 @@ func appendElement(b []byte, attempts, expired byte, t *scheduler.Task) []byte {
 
 // parseElement reads an element into the lease of a task whose host and level are known.
 func parseElement(l *scheduler.Lease, host, level, element string) error {
-	if len(element) < elementHead || len(level) != 1 {
-		return fmt.Errorf("%w: a task of %q with %d bytes at level %q", errReply, host, len(element), level)
-	}
+	_, err := parseFirst(l, host, level, element)
+	return err
+}
+
+// parseFirst is parseElement, and returns when the task first failed or expired; the zero time if it never did.
+func parseFirst(l *scheduler.Lease, host, level, element string) (first time.Time, err error) {
 	l.Host = host
-	l.Priority = scheduler.PriorityOf(hexDigit(level[0]))
-	l.Attempt, l.Expired = int(element[0])+1, int(element[1])
-	l.ID = dedup.FromShort(binary.BigEndian.Uint64([]byte(element[2:elementHead])))
-	l.Payload = []byte(element[elementHead:])
-	return nil
+	rest := element
+	if len(element) >= elementHead && len(level) == 1 {
+		l.Priority = scheduler.PriorityOf(hexDigit(level[0]))
+		l.Attempt, l.Expired = int(element[0])+1, int(element[1])
+		if rest = element[2:]; l.Attempt > 1 || l.Expired > 0 {
+			first, rest = firstTime([]byte(rest[:4])), rest[4:]
+		}
+	}
+	if len(rest) < 8 || len(level) != 1 {
+		return first, fmt.Errorf("%w: a task of %q with %d bytes at level %q", errReply, host, len(element), level)
+	}
+	l.ID = dedup.FromShort(binary.BigEndian.Uint64([]byte(rest[:8])))
+	l.Payload = []byte(rest[8:])
+	return first, nil
+}
+
+// firstTime reads when a task first failed or expired; 0 is never.
+func firstTime(b []byte) time.Time {
+	s := binary.BigEndian.Uint32(b)
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(s), 0)
 }
 
 // parseLetter reads what bury in lua/tasks.lua wrote.
 func parseLetter(raw string, gone bool) (scheduler.DeadLetter, error) {
 	b := []byte(raw)
-	const head = 8 + 2 + 1 + 1 + 1 + 1 // at, status, attempts, expired, level, length of host
+	const head = 8 + 2 + 1 + 1 + 4 + 1 + 1 // at, status, attempts, expired, first, level, length of host
 	bad := fmt.Errorf("%w: a dead letter of %d bytes", errReply, len(raw))
 	if len(b) < head {
 		return scheduler.DeadLetter{}, bad
 	}
 	d := scheduler.DeadLetter{
 		At:     time.UnixMilli(int64(float64FromBits(b))),
-		Status: int(binary.BigEndian.Uint16(b[8:])), Attempt: int(b[10]) + 1, Expired: int(b[11]), Gone: gone,
+		Status: int(binary.BigEndian.Uint16(b[8:])), Attempt: int(b[10]) + 1, Expired: int(b[11]), First: firstTime(b[12:]), Gone: gone,
 	}
-	d.Priority = scheduler.PriorityOf(hexDigit(b[12]))
-	host := int(b[13])
+	d.Priority = scheduler.PriorityOf(hexDigit(b[16]))
+	host := int(b[17])
 	if b = b[head:]; len(b) < host+2 {
 		return d, bad
 	}

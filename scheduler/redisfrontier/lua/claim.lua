@@ -76,7 +76,7 @@ local function revisit()
     local minute = call('ZRANGEBYSCORE', WI, '-inf', now, 'LIMIT', 0, 1)[1]
     if not minute then break end
     local list = call('LPOP', P .. 'w:' .. minute, CHORES) or {}
-    if #list < CHORES then call('ZREM', WI, minute) end
+    if call('EXISTS', P .. 'w:' .. minute) == 0 then call('ZREM', WI, minute) end
     for _, e in ipairs(read_entries(list, 1)) do entries[#entries + 1] = e end
   end
   if #entries == 0 then return end
