@@ -199,6 +199,7 @@ func inspectFindsATaskAmongThousands(r *rig) {
 		if place == scheduler.PlaceQueued {
 			break
 		}
+		var results []scheduler.Result
 		for i, l := range r.all(f, n) {
 			var v scheduler.Verdict
 			switch place {
@@ -215,12 +216,9 @@ func inspectFindsATaskAmongThousands(r *rig) {
 			default:
 				continue
 			}
-			l.Deadline = time.Time{} // not looked at
-			if i%500 == 0 {
-				r.must(r.ctx.Err())
-			}
-			r.finish(f, v, l)
+			results = append(results, scheduler.Result{Lease: l, Verdict: v})
 		}
+		r.must(f.Finish(r.ctx, results...))
 	}
 	for p, place := range places {
 		for _, i := range some {

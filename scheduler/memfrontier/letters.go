@@ -2,6 +2,7 @@ package memfrontier
 
 import (
 	"context"
+	"slices"
 
 	"github.com/lycosa-crawl/lycosa/dedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
@@ -92,7 +93,7 @@ func (s *state) revive(d *scheduler.DeadLetter) *task {
 
 // newest returns the newest letter of a task, or nil.
 func (r *ring) newest(host string, id dedup.Fingerprint) *scheduler.DeadLetter {
-	for i := len(r.list) - 1; i >= 0; i-- {
+	for i := range slices.Backward(r.list) {
 		if d := &r.list[(r.start+i)%len(r.list)]; d.ID == id && d.Host == host {
 			return d
 		}
