@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lycosa-crawl/lycosa/crawler"
 )
@@ -318,12 +317,8 @@ func TestProgressOffATerminalIsALogLine(t *testing.T) {
 
 func TestDemoShowsWhatChanged(t *testing.T) {
 	t.Parallel()
-	started := time.Now()
 	dir := t.TempDir()
 	got := command{}.run(t, "demo", "--dir", dir).want(t, exitDone)
-	if took := time.Since(started); took > 10*time.Second {
-		t.Errorf("took %v", took)
-	}
 	for _, part := range []string{"The first of 240 items", "AX-001", "What changed", "€84.32 → €75.88", "Ember Night Map", "gone", "items.jsonl", "Try next:"} {
 		if !strings.Contains(got.out, part) {
 			t.Errorf("%q is missing in\n%s", part, got.out)
