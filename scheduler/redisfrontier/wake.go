@@ -151,6 +151,13 @@ func (w *wake) at(p int, ms int64) {
 	w.broadcast()
 }
 
+// rest notes that a partition did not answer: it is asked again after a while.
+func (w *wake) rest(p int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.parts[p] = part{at: w.now() + 500 + rand.N(int64(1000)), version: w.parts[p].version + 1} //nolint:gosec // jitter
+}
+
 // all notes that every partition may have work.
 func (w *wake) all() {
 	w.mu.Lock()
@@ -239,6 +246,10 @@ func (w *wake) listen() {
 
 func (w *wake) received(message any) {
 	m, ok := message.(*redis.Message)
+	if !ok {
+		// The connection had been lost, and what a failover lost with it is not known any more.
+		w.f.known.reset()
+	}
 	if !ok || m.Payload == "*" {
 		w.all()
 		return
