@@ -44,8 +44,8 @@ type Config struct {
 	MaxExpired int
 	// Worker names this process in its leases, in at most 255 bytes. Default: host name and process id.
 	Worker string
-	// Settings are the crawl's own, such as its scope. They are kept when the crawl is created; a
-	// setting that differs later is refused, one that is missing is not.
+	// Settings are the crawl's own, such as its scope. They are kept when the crawl is created; a setting that differs
+	// later is refused, one that is missing here or there is not.
 	Settings map[string]string
 	// Patience is how long a step is repeated while Redis is away, before it returns an error. Default 30 seconds.
 	Patience time.Duration
@@ -475,7 +475,7 @@ func (i CrawlInfo) agrees(c Config) error {
 		return &SettingError{Crawl: i.Name, Setting: "Partitions", Has: strconv.Itoa(i.Partitions), Want: strconv.Itoa(c.Partitions)}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
-		if has := i.Settings[name]; has != c.Settings[name] {
+		if has, ok := i.Settings[name]; ok && has != c.Settings[name] {
 			return &SettingError{Crawl: i.Name, Setting: name, Has: strconv.Quote(has), Want: strconv.Quote(c.Settings[name])}
 		}
 	}
