@@ -24,6 +24,7 @@ func (f *Frontier) Push(ctx context.Context, tasks ...scheduler.Task) (added int
 			return 0, err
 		}
 	}
+	f.wake.listen() // what is known depends on it
 	era := f.known.era()
 	batches, fps, known := f.batches(tasks)
 	f.duplicates.Add(known)

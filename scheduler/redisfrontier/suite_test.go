@@ -19,7 +19,15 @@ import (
 	"github.com/lycosa-crawl/lycosa/scheduler/redisfrontier"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	redis.SetLogger(silence{})
+	goleak.VerifyTestMain(m)
+}
+
+// silence keeps the client from telling standard error of every connection that an outage costs.
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
 
 func TestSuite(t *testing.T) {
 	t.Parallel()

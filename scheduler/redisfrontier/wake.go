@@ -34,6 +34,7 @@ type wake struct {
 	changed   chan struct{} // closed when a partition may have work sooner than was thought
 	done      chan struct{} // closed when somebody says that the crawl is done
 	listening bool
+	stood     bool // the subscription did, once
 	checking  bool // a goroutine looks whether the crawl is done
 	recheck   bool // and must look once more
 	look      time.Time
@@ -247,8 +248,7 @@ func (w *wake) listen() {
 func (w *wake) received(message any) {
 	m, ok := message.(*redis.Message)
 	if !ok {
-		// The connection had been lost, and what a failover lost with it is not known any more.
-		w.f.known.reset()
+		w.subscribed()
 	}
 	if !ok || m.Payload == "*" {
 		w.all()
@@ -263,6 +263,18 @@ func (w *wake) received(message any) {
 	ms, err2 := strconv.ParseInt(at, 10, 64)
 	if err1 == nil && err2 == nil {
 		w.at(p, ms)
+	}
+}
+
+// subscribed notes that the subscription stands. When it does so again, the connection was lost, and what a failover lost with
+// it is not known any more: the client replaces other connections without a word.
+func (w *wake) subscribed() {
+	w.mu.Lock()
+	again := w.stood
+	w.stood = true
+	w.mu.Unlock()
+	if again {
+		w.f.known.reset()
 	}
 }
 
