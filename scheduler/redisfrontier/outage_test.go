@@ -121,6 +121,7 @@ func TestClaimWhoseAnswerIsLostIsNotExecutedTwice(t *testing.T) {
 	server := servers.Redis(t)
 	p := newProxy(t, server.Addr, "the-claimer")
 	ctx := context.Background()
+	warm(t, server.URL)
 	sent := &claimCounter{}
 	client := dial(t, "redis://"+p.addr)
 	client.AddHook(sent)
@@ -165,6 +166,7 @@ func TestClaimWhoseAnswerIsLostIsNotExecutedTwice(t *testing.T) {
 func TestFinishWhoseAnswerIsLostIsNotReportedAsLost(t *testing.T) {
 	t.Parallel()
 	server := servers.Redis(t)
+	warm(t, server.URL)
 	p := newProxy(t, server.Addr, "an_outcome")
 	ctx := context.Background()
 	f := openWith(t, dial(t, "redis://"+p.addr), redisfrontier.Config{Crawl: "lost", Logger: quiet()})
@@ -192,6 +194,7 @@ func TestFinishWhoseAnswerIsLostIsNotReportedAsLost(t *testing.T) {
 func TestExtendWhoseAnswerIsLostKeepsTheLease(t *testing.T) {
 	t.Parallel()
 	server := servers.Redis(t)
+	warm(t, server.URL)
 	p := newProxy(t, server.Addr, "59000") // the lease time: in claims and extends
 	ctx := context.Background()
 	f := openWith(t, dial(t, "redis://"+p.addr), redisfrontier.Config{Crawl: "lost", Lease: 59 * time.Second, Logger: quiet()})
@@ -377,6 +380,23 @@ func TestKnownIsForgottenWhenRedisLostIt(t *testing.T) {
 			})
 			soundly(t, f)
 		})
+	}
+}
+
+// warm has the server know the scripts.
+func warm(t *testing.T, url string) {
+	t.Helper()
+	ctx := context.Background()
+	f := openWith(t, dial(t, url), redisfrontier.Config{Crawl: "warm", Logger: quiet()})
+	if _, err := f.Push(ctx, someTasks(0, 1, 1)...); err != nil {
+		t.Fatal(err)
+	}
+	leases, err := f.Claim(ctx, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Extend(ctx, leases...), f.Finish(ctx, scheduler.Result{Lease: leases[0], Verdict: scheduler.Done()})); err != nil {
+		t.Fatal(err)
 	}
 }
 
