@@ -99,6 +99,7 @@ func dial(t testing.TB, url string) redis.UniversalClient {
 	if err != nil {
 		t.Fatal(err)
 	}
+	client.AddHook(headChecker{t})
 	t.Cleanup(func() { client.Close() })
 	return client
 }
