@@ -43,7 +43,7 @@ func TestCrawlDrainsWhenRedisIsOutOfMemory(t *testing.T) {
 	soundly(t, f)
 	// A longer push waits for memory meanwhile.
 	c.Patience, c.Logger = time.Hour, quiet()
-	patient := openAttached(t, client, c)
+	patient := openWith(t, client, c) // who comes late may help to drain
 	pushed := make(chan error, 1)
 	go func() {
 		n, err := patient.Push(ctx, someTasks(tasks, 10, 1)...)
@@ -151,17 +151,6 @@ func setMemory(t *testing.T, client redis.UniversalClient, most string) {
 	if err := client.ConfigSet(context.Background(), "maxmemory", most).Err(); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// openAttached opens a crawl that exists; a creation would need memory.
-func openAttached(t *testing.T, client redis.UniversalClient, c redisfrontier.Config) *redisfrontier.Frontier {
-	t.Helper()
-	f, err := redisfrontier.Attach(context.Background(), client, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
 }
 
 func TestClientThatRepeatsByItselfIsRefused(t *testing.T) {

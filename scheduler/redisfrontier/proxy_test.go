@@ -16,6 +16,7 @@ type proxy struct {
 	pipes    sync.WaitGroup
 
 	cutOff atomic.Bool
+	mute   atomic.Bool  // what the Redis says is thrown away
 	mark   []byte       // a chunk from a client that holds it is counted
 	marked atomic.Int64 // so many were
 	lose   atomic.Bool  // the answer to the next one is lost, and the connection with it
@@ -99,6 +100,9 @@ func (p *proxy) pump(from, to net.Conn, lost *atomic.Bool, request bool) {
 		}
 		if !request && lost.Load() {
 			return // the server has executed it, and nobody hears of it
+		}
+		if !request && p.mute.Load() {
+			continue
 		}
 		if _, err := to.Write(buf[:n]); err != nil {
 			return
