@@ -232,4 +232,3 @@ func TestOneNodeOfAClusterIsRefusedWithAHint(t *testing.T) {
 		t.Errorf("a single node of a cluster: %v", err)
 	}
 }
-

@@ -90,7 +90,7 @@ func (f *Frontier) confirmAt(ctx context.Context, server *redis.Client, calls []
 	}
 	switch {
 	case err != nil:
-		err = fmt.Errorf("confirm: %w", errLost{err})
+		err = fmt.Errorf("confirm: %w", lostAnswerError{err})
 	case n < int64(f.confirm):
 		err = &unconfirmedError{n, f.confirm}
 	}
@@ -106,9 +106,9 @@ func (f *Frontier) confirmAt(ctx context.Context, server *redis.Client, calls []
 	}
 }
 
-// errLost makes any error of a WAIT one that says nothing about the scripts before it: a server that is no master any more
+// lostAnswerError makes any error of a WAIT one that says nothing about the scripts before it: a server that is no master any more
 // answers with an error, too.
-type errLost struct{ error }
+type lostAnswerError struct{ error }
 
 // unconfirmedError says that too few replicas have what was written.
 type unconfirmedError struct {

@@ -43,7 +43,7 @@ func (f *Frontier) given(ctx context.Context) (given []int64, active bool, err e
 		_, _ = pipe.Exec(ctx) // each command has its own error
 		for p, cmd := range cmds {
 			if err := cmd.Err(); err != nil {
-				return &atKey{f.marks[p], err}
+				return &keyError{f.marks[p], err}
 			}
 		}
 		return nil

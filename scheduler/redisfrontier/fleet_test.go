@@ -235,8 +235,8 @@ type logbook struct {
 }
 
 func (l *logbook) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
-func (l *logbook) WithAttrs([]slog.Attr) slog.Handler                { return l }
-func (l *logbook) WithGroup(string) slog.Handler                     { return l }
+func (l *logbook) WithAttrs([]slog.Attr) slog.Handler               { return l }
+func (l *logbook) WithGroup(string) slog.Handler                    { return l }
 
 func (l *logbook) Handle(_ context.Context, r slog.Record) error {
 	line := r.Time.Format("05.000 ") + r.Message

@@ -140,7 +140,7 @@ type Frontier struct {
 
 	known      *known
 	duplicates atomic.Int64 // recognised by known, still to be counted in Redis
-	away, full outage // Redis does not answer; it has no memory for more
+	away, full outage       // Redis does not answer; it has no memory for more
 	wake       *wake
 
 	closed  chan struct{}

@@ -328,7 +328,7 @@ func (f *Frontier) judge(calls []*call, begin time.Time) (trouble, err error) {
 }
 
 // command runs other commands than scripts, which must be safe to repeat, as repeat does. keys are those it is about; an
-// error may be an [atKey].
+// error may be an [keyError].
 func (f *Frontier) command(ctx context.Context, do func() error, keys ...string) error {
 	begin := time.Now()
 	for n := 0; ; n++ {
@@ -352,7 +352,7 @@ func (f *Frontier) command(ctx context.Context, do func() error, keys ...string)
 			return err
 		}
 		key := keys[0]
-		if at, ok := errors.AsType[*atKey](err); ok {
+		if at, ok := errors.AsType[*keyError](err); ok {
 			key = at.key
 		}
 		f.troubled(key, sent, begin, err)
@@ -366,13 +366,13 @@ func (f *Frontier) command(ctx context.Context, do func() error, keys ...string)
 	}
 }
 
-// atKey says which of several keys an error is about.
-type atKey struct {
+// keyError says which of several keys an error is about.
+type keyError struct {
 	key string
 	error
 }
 
-func (e *atKey) Unwrap() error { return e.error }
+func (e *keyError) Unwrap() error { return e.error }
 
 // usable returns why no call can be made.
 func (f *Frontier) usable(ctx context.Context) error {

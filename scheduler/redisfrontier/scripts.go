@@ -89,7 +89,7 @@ type call struct {
 	keys   []string
 	args   []any
 
-	spare  bool // it is not worth waiting for memory
+	spare bool // it is not worth waiting for memory
 
 	reply any
 	err   error     // why it is not known whether the script ran, or that it did not

@@ -159,7 +159,8 @@ func TestEveryScriptIsUsedAndItsHeadIsTrue(t *testing.T) {
 					t.Errorf("%s.lua uses %s], which its head does not name", name, index)
 				}
 				loops := strings.Contains(head, index+"..]") || strings.Contains(body, "#"+table)
-				if inHead && !inBody && !loops && !(table == "KEYS" && kind == "partition") {
+				guard := table == "KEYS" && kind == "partition" // "!" is declared, not used
+				if inHead && !inBody && !loops && !guard {
 					t.Errorf("the head of %s.lua names %s], which is never used", name, index)
 				}
 			}
