@@ -10,6 +10,7 @@ import (
 
 	"github.com/lycosa-crawl/lycosa/crawler"
 	"github.com/lycosa-crawl/lycosa/scheduler"
+	"github.com/lycosa-crawl/lycosa/scheduler/redisfrontier"
 )
 
 func (p *program) crawlCommand() *cobra.Command {
@@ -86,7 +87,10 @@ func (p *program) crawl(ctx context.Context, o *options, name string, urls []str
 // a purge is refused to those who opened the crawl before another one's, and they look again.
 func (s *session) begin(ctx context.Context, urls []string, fresh bool) (scheduler.Frontier, error) {
 	for range 10 {
-		f, err := s.place.open(ctx, s.crawl, s.spider.Settings)
+		f, err := s.place.open(ctx, s.crawl, s.spider)
+		if differs, ok := errors.AsType[*redisfrontier.SettingError](err); ok {
+			f, err = s.supersede(ctx, fresh, differs)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -107,6 +111,41 @@ func (s *session) begin(ctx context.Context, urls []string, fresh bool) (schedul
 		}
 	}
 	return nil, fmt.Errorf("crawl %s is purged again and again", s.crawl)
+}
+
+// supersede opens a crawl that was made with other settings, if it is to be started anew. If not, it returns differs, which
+// says what the settings are. Another spider's crawl is superseded only when told.
+func (s *session) supersede(ctx context.Context, fresh bool, differs *redisfrontier.SettingError) (scheduler.Frontier, error) {
+	if !fresh && differs.Setting == "spider" {
+		return nil, differs
+	}
+	f, err := s.place.attach(ctx, s.crawl)
+	if err != nil {
+		return nil, err
+	}
+	if !fresh {
+		var over bool
+		if over, err = s.abandoned(ctx, f); err == nil && !over {
+			err = differs
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// abandoned reports whether the crawl is finished and nobody is at work on it.
+func (s *session) abandoned(ctx context.Context, f scheduler.Frontier) (bool, error) {
+	stats, err := f.Stats(ctx)
+	if err != nil || stats.Seen == 0 {
+		return false, err
+	}
+	workers, err := s.place.workers(ctx, f)
+	if err != nil || len(workers) > 0 {
+		return false, err
+	}
+	return s.finished(ctx, f, stats)
 }
 
 // seeds are the URLs for a spider without start URLs of its own, which startAt has left alone.

@@ -14,6 +14,7 @@ import (
 	"github.com/lycosa-crawl/lycosa/crawler"
 	"github.com/lycosa-crawl/lycosa/pipelines"
 	"github.com/lycosa-crawl/lycosa/scheduler"
+	"github.com/lycosa-crawl/lycosa/scheduler/redisfrontier"
 )
 
 // The exit codes; see the package documentation.
@@ -68,7 +69,7 @@ func codeOf(ctx context.Context, err error) int {
 		return exitStore
 	case errors.Is(err, scheduler.ErrUnavailable):
 		return exitRedis
-	case errors.Is(err, crawler.ErrSpider):
+	case errors.Is(err, crawler.ErrSpider), errors.As(err, new(*redisfrontier.SettingError)), errors.As(err, new(*redisfrontier.SchemaError)):
 		return exitUsage
 	default:
 		return exitFailed

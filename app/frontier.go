@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -26,11 +28,13 @@ type place struct {
 	name  string                // fit to be shown: no password
 	dir   string
 	log   *slog.Logger
+
+	confirm int // replicas that must have what is queued
 }
 
 // place connects to the Redis, if there is one. It writes nothing.
 func (o *options) place(ctx context.Context, log *slog.Logger) (*place, error) {
-	p := &place{name: o.dir, dir: o.dir, log: log}
+	p := &place{name: o.dir, dir: o.dir, log: log, confirm: o.confirm}
 	if o.redis == "" {
 		return p, nil
 	}
@@ -75,20 +79,47 @@ func (p *place) close() {
 	}
 }
 
-// open opens a crawl and creates it if there is none.
-func (p *place) open(ctx context.Context, crawl string, s crawler.Settings) (scheduler.Frontier, error) {
+// open opens the spider's crawl and creates it if there is none.
+func (p *place) open(ctx context.Context, crawl string, spider crawler.Spider) (scheduler.Frontier, error) {
+	s := spider.Settings
 	pace := scheduler.Pace{Delay: s.Delay, Concurrency: s.PerHost}
 	if pace.Concurrency == 0 && pace.Delay == 0 {
 		pace.Concurrency = 2 // as crawler.Settings says
 	}
 	if p.redis != nil {
-		f, err := redisfrontier.Open(ctx, p.redis, redisfrontier.Config{Crawl: crawl, Pace: pace, Lease: s.Lease, Logger: p.log})
+		f, err := redisfrontier.Open(ctx, p.redis, redisfrontier.Config{
+			Crawl: crawl, Pace: pace, Lease: s.Lease, Confirm: p.confirm, Settings: fixed(spider), Logger: p.log,
+		})
 		if err != nil {
 			return nil, err // and no frontier: a nil one in an interface would not be nil
 		}
 		return f, nil
 	}
 	return p.openFolder(crawl, memfrontier.Config{Pace: pace, Lease: s.Lease})
+}
+
+// fixed are the settings that all workers of a crawl must have in common, from its first day on: another spider would read
+// the pages otherwise, another scope would follow some links here and not there, another canonical form would fetch
+// what is known once more. Delay, concurrency and limits may change.
+func fixed(spider crawler.Spider) map[string]string {
+	scope := []string{spider.Scope.String()}
+	for _, glob := range slices.Sorted(slices.Values(spider.Include)) {
+		scope = append(scope, "include "+glob)
+	}
+	for _, glob := range slices.Sorted(slices.Values(spider.Exclude)) {
+		scope = append(scope, "exclude "+glob)
+	}
+	var canonical []string
+	rules := reflect.ValueOf(spider.Canonical)
+	for i := range rules.NumField() {
+		if !rules.Field(i).IsZero() {
+			canonical = append(canonical, fmt.Sprintf("%s %v", rules.Type().Field(i).Name, rules.Field(i)))
+		}
+	}
+	return map[string]string{
+		"spider": spider.Name, "spider scope": strings.Join(scope, ", "),
+		"spider canonical URLs": cmp.Or(strings.Join(canonical, ", "), "default"),
+	}
 }
 
 func (p *place) openFolder(crawl string, c memfrontier.Config) (scheduler.Frontier, error) {

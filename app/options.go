@@ -31,6 +31,7 @@ type options struct {
 	logLevel  string
 	quiet     bool
 	json      bool
+	confirm   int
 	grace     time.Duration
 }
 
@@ -59,6 +60,7 @@ func (o *options) crawlFlags(f *pflag.FlagSet) {
 	o.settingFlag(f, "user-agent", "user_agent", "S", "User-Agent header; its first word is what robots.txt knows the crawler by")
 	o.settingFlag(f, "ignore-robots", "ignore_robots", "", "do not ask for robots.txt").NoOptDefVal = "true"
 	o.settingFlag(f, "allow-private", "allow_private", "", "let pages lead to loopback and private addresses").NoOptDefVal = "true"
+	f.IntVar(&o.confirm, "confirm", 0, "replicas of Redis that must have a link before its page counts as done, so that no failover loses it")
 	o.logFlags(f)
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 	f.BoolVar(&o.json, "json", false, "end with a summary as one JSON object, on the last line of standard error")
@@ -104,6 +106,12 @@ func (o *options) settle(cmd *cobra.Command, getenv func(string) string) error {
 		if _, err := levelOf(o.logLevel); err != nil {
 			return err
 		}
+	}
+	switch {
+	case o.confirm < 0:
+		return usagef("--confirm %d: must not be negative", o.confirm)
+	case o.confirm > 0 && o.redis == "":
+		return usagef("--confirm %d: only a Redis has replicas, and --redis (or LYCOSA_REDIS) is missing", o.confirm)
 	}
 	if o.grace < 0 {
 		return usagef("--grace %v: must not be negative", o.grace)

@@ -67,7 +67,7 @@ func (p *program) seed(ctx context.Context, o *options, name string, urls []stri
 		return err
 	}
 	defer place.close()
-	f, err := place.open(ctx, job.crawl, job.spider.Settings)
+	f, err := place.open(ctx, job.crawl, job.spider)
 	if err != nil {
 		return err
 	}

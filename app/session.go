@@ -124,7 +124,7 @@ func (s *session) reopen(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	f, err := s.place.open(ctx, s.crawl, s.spider.Settings)
+	f, err := s.place.open(ctx, s.crawl, s.spider)
 	if err != nil {
 		return err
 	}

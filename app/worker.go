@@ -100,7 +100,7 @@ func (p *program) open(ctx context.Context, o *options, log *slog.Logger, sessio
 		}
 	}
 	for _, s := range sessions {
-		if s.frontier, err = s.place.open(ctx, s.crawl, s.spider.Settings); err != nil {
+		if s.frontier, err = s.place.open(ctx, s.crawl, s.spider); err != nil {
 			return err
 		}
 	}

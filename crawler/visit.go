@@ -108,7 +108,7 @@ func (v *visit) allowed(ctx context.Context) bool {
 		delay = min(d, maxCrawlDelay)
 		if fetched {
 			pace := scheduler.Pace{Delay: delay, Concurrency: 1}
-			if err := v.w.frontier.SetPace(ctx, v.lease.Host, pace); err != nil {
+			if err := v.w.insist(ctx, func() error { return v.w.frontier.SetPace(ctx, v.lease.Host, pace) }); err != nil {
 				v.failed("robots", err)
 				return false
 			}
@@ -159,7 +159,8 @@ func (v *visit) judge(ctx context.Context, resp *fetch.Response) bool {
 			after = v.backoff()
 		}
 		// Retry-After is heard by the whole fleet, also if this page is given up.
-		if err := v.w.frontier.Hold(ctx, v.lease.Host, time.Now().Add(after)); err != nil {
+		until := time.Now().Add(after)
+		if err := v.w.insist(ctx, func() error { return v.w.frontier.Hold(ctx, v.lease.Host, until) }); err != nil {
 			v.w.log.Debug("host is not held", "host", v.lease.Host, "err", err)
 		}
 		v.retry(outcome, why, after)

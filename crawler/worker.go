@@ -164,7 +164,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.fatal = func(err error) { stopClaims(err); stopWork(err) }
 	w.stores = newBatcher(work, 2, 500, w.storeAll)
 	w.pushes = newBatcher(work, 2, 500, w.pushAll)
-	w.finishes = newBatcher(flush, 1, 500, func(ctx context.Context, all []scheduler.Result) error { return w.frontier.Finish(ctx, all...) })
+	w.finishes = newBatcher(flush, 1, 500, w.finishAll)
 
 	var helpers, visits sync.WaitGroup
 	helpers.Go(func() { w.keepLeases(work) })
@@ -398,12 +398,35 @@ func (w *Worker) storeAll(ctx context.Context, items []pipelines.Item) error {
 
 // pushAll queues a batch, for as long as it takes: what was fetched is held while the frontier is away.
 func (w *Worker) pushAll(ctx context.Context, tasks []scheduler.Task) error {
+	return w.insist(ctx, func() error { _, err := w.frontier.Push(ctx, tasks...); return err })
+}
+
+// insist does a step that is safe to repeat until the frontier has taken it or ctx ends. Its error is the frontier's, or
+// says that the frontier was away till the end.
+func (w *Worker) insist(ctx context.Context, do func() error) error {
 	for failures := 0; ; {
-		_, err := w.frontier.Push(ctx, tasks...)
+		err := do()
 		if err == nil || !errors.Is(err, scheduler.ErrUnavailable) || !w.survives(ctx, err, &failures) {
 			return err
 		}
 	}
+}
+
+// finishAll finishes a batch, for as long as its leases may last: what was done is held while the frontier is away. A lease that
+// is lost at a repetition was most likely finished by the try before.
+func (w *Worker) finishAll(ctx context.Context, all []scheduler.Result) error {
+	short, cancel := context.WithTimeout(ctx, w.settings.Lease)
+	defer cancel()
+	tries := 0
+	err := w.insist(short, func() error { tries++; return w.frontier.Finish(short, all...) })
+	switch {
+	case tries > 1 && errors.As(err, new(*scheduler.LostError)):
+		w.log.Debug("leases were over when the frontier was back", "err", err)
+		return nil
+	case err != nil && short.Err() != nil && ctx.Err() == nil:
+		return fmt.Errorf("%w: for as long as a lease lasts", scheduler.ErrUnavailable)
+	}
+	return err
 }
 
 // keepLeases extends the leases of pages under way, and stops those whose lease is lost.

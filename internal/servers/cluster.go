@@ -6,12 +6,11 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 )
 
 const slots = 16384 // of a Redis Cluster
 
-// RedisClusterServer is a private Redis Cluster of masters only.
+// RedisClusterServer is a private Redis Cluster: masters, and replicas if they are added.
 type RedisClusterServer struct {
 	Nodes []*RedisServer
 	Addrs []string
@@ -24,14 +23,7 @@ func RedisCluster(tb testing.TB, masters int, args ...string) *RedisClusterServe
 	tb.Helper()
 	c := &RedisClusterServer{}
 	for range masters {
-		node := redis(tb, func() []string {
-			return append([]string{
-				"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
-				"--cluster-node-timeout", "2000", "--cluster-port", freePort(tb),
-			}, args...)
-		})
-		c.Nodes = append(c.Nodes, node)
-		c.Addrs = append(c.Addrs, node.Addr)
+		c.start(tb, args)
 	}
 	c.URL = "redis://" + strings.Join(c.Addrs, ",")
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
@@ -41,14 +33,71 @@ func RedisCluster(tb testing.TB, masters int, args ...string) *RedisClusterServe
 		mustAsk(ctx, tb, node.Addr, fmt.Sprintf("CLUSTER SET-CONFIG-EPOCH %d", i+1))
 		mustAsk(ctx, tb, node.Addr, fmt.Sprintf("CLUSTER ADDSLOTSRANGE %d %d", first, last))
 	}
-	for i, node := range c.Nodes[1:] {
-		host, port, _ := net.SplitHostPort(node.Addr)
-		mustAsk(ctx, tb, c.Addrs[0], fmt.Sprintf("CLUSTER MEET %s %s %s", host, port, c.busPort(ctx, tb, i+1)))
+	for i := range masters - 1 {
+		c.meet(ctx, tb, i+1)
 	}
-	for _, node := range c.Nodes {
-		awaitCluster(ctx, tb, node.Addr, masters)
-	}
+	c.await(ctx, tb)
 	return c
+}
+
+// AddReplicas gives each master one replica, and returns when they have caught up. args are those of [Redis]. The replica of
+// Nodes[i] is returned at i, and stands in Nodes and Addrs behind the masters.
+func (c *RedisClusterServer) AddReplicas(tb testing.TB, args ...string) []*RedisServer {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	masters := len(c.Nodes)
+	for range masters {
+		c.start(tb, append([]string{"--repl-diskless-sync-delay", "0"}, args...))
+	}
+	for i := range masters {
+		mustAsk(ctx, tb, c.Addrs[i], "CONFIG SET repl-diskless-sync-delay 0")
+		c.meet(ctx, tb, masters+i)
+	}
+	c.await(ctx, tb)
+	for i := range masters {
+		id, err := askRedis(ctx, c.Addrs[i], "CLUSTER MYID")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		mustAsk(ctx, tb, c.Addrs[masters+i], "CLUSTER REPLICATE "+id)
+	}
+	for i := range masters {
+		awaitReplica(ctx, tb, c.Addrs[masters+i])
+	}
+	return c.Nodes[masters:]
+}
+
+// start starts a node that knows no other.
+func (c *RedisClusterServer) start(tb testing.TB, args []string) {
+	tb.Helper()
+	node := redis(tb, func() []string {
+		return append([]string{
+			"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
+			"--cluster-node-timeout", "2000", "--cluster-port", freePort(tb),
+		}, args...)
+	})
+	c.Nodes = append(c.Nodes, node)
+	c.Addrs = append(c.Addrs, node.Addr)
+}
+
+// meet makes node i known to the first.
+func (c *RedisClusterServer) meet(ctx context.Context, tb testing.TB, i int) {
+	tb.Helper()
+	host, port, _ := net.SplitHostPort(c.Addrs[i])
+	mustAsk(ctx, tb, c.Addrs[0], fmt.Sprintf("CLUSTER MEET %s %s %s", host, port, c.busPort(ctx, tb, i)))
+}
+
+// await returns when every node sees all others.
+func (c *RedisClusterServer) await(ctx context.Context, tb testing.TB) {
+	tb.Helper()
+	for _, addr := range c.Addrs {
+		awaitAnswer(ctx, tb, addr, "CLUSTER INFO", func(info string) bool {
+			return strings.Contains(info, "cluster_state:ok") &&
+				strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", len(c.Nodes))) &&
+				strings.Contains(info, fmt.Sprintf("cluster_slots_ok:%d", slots))
+		})
+	}
 }
 
 // busPort returns the port at which node i talks to the others.
@@ -62,25 +111,6 @@ func (c *RedisClusterServer) busPort(ctx context.Context, tb testing.TB, i int) 
 	bus, _, _ := strings.Cut(after, " ")
 	bus, _, _ = strings.Cut(bus, ",")
 	return bus
-}
-
-func awaitCluster(ctx context.Context, tb testing.TB, addr string, masters int) {
-	tb.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		info, err := askRedis(ctx, addr, "CLUSTER INFO")
-		if err == nil && strings.Contains(info, "cluster_state:ok") &&
-			strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", masters)) &&
-			strings.Contains(info, fmt.Sprintf("cluster_slots_ok:%d", slots)) {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			tb.Fatalf("cluster node %s is not ready: %s %v", addr, info, err)
-		case <-tick.C:
-		}
-	}
 }
 
 func mustAsk(ctx context.Context, tb testing.TB, addr, command string) {

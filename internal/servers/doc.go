@@ -1,4 +1,4 @@
-// Package servers starts real servers for tests: redis-server, a Redis Cluster, and something that speaks
+// Package servers starts real servers for tests: redis-server, a Redis Cluster, a Redis led by Sentinels, and something that speaks
 // MongoDB's protocol.
 //
 // Each server has a folder and a port of its own on loopback, and ends with the test that asked for it: when

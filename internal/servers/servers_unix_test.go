@@ -92,6 +92,28 @@ func TestClusterServesEverySlot(t *testing.T) {
 	}
 }
 
+func TestSentinelsPromoteAReplica(t *testing.T) {
+	t.Parallel()
+	s := Sentinel(t, 1, time.Second)
+	mustAsk(t.Context(), t, s.Master.Addr, "SET spider lycosa")
+	s.Master.Kill()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	awaitAnswer(ctx, t, s.Replicas[0].Addr, "SET spider lycosa", func(answer string) bool { return answer == "+OK" })
+}
+
+func TestClusterReplicasFollowTheirMasters(t *testing.T) {
+	t.Parallel()
+	c := RedisCluster(t, 3)
+	for i, replica := range c.AddReplicas(t) {
+		answer, err := askRedis(t.Context(), replica.Addr, "INFO replication")
+		_, port, _ := net.SplitHostPort(c.Addrs[i])
+		if err != nil || !strings.Contains(answer, "master_port:"+port) {
+			t.Errorf("replica %d does not follow %s: %s %v", i, port, answer, err)
+		}
+	}
+}
+
 func TestMongoKeepsItsDataOverAKill(t *testing.T) {
 	t.Parallel()
 	s := PrivateMongo(t)

@@ -81,6 +81,27 @@ func benchCycle(b *testing.B, f *redisfrontier.Frontier, client redis.UniversalC
 	})
 }
 
+// BenchmarkConfirmedPush pushes batches of 64 that so many replicas must have before the next one is sent.
+func BenchmarkConfirmedPush(b *testing.B) {
+	s := servers.Sentinel(b, 1, time.Hour)
+	for _, confirm := range []int{0, 1} {
+		b.Run(fmt.Sprintf("replicas=%d", confirm), func(b *testing.B) {
+			const batch = 64
+			client := dial(b, s.URL)
+			client.FlushAll(context.Background())
+			f := openWith(b, client, redisfrontier.Config{Crawl: "bench", Partitions: 16, Known: -1, Confirm: confirm, Logger: quiet()})
+			list := someTasks(0, b.N*batch, 8)
+			b.ResetTimer()
+			for i := range b.N {
+				if n, err := f.Push(context.Background(), list[i*batch:(i+1)*batch]...); err != nil || n != batch {
+					b.Fatal(n, err)
+				}
+			}
+			b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "urls/s")
+		})
+	}
+}
+
 // BenchmarkMemory reports the bytes of Redis memory that a pending URL takes.
 func BenchmarkMemory(b *testing.B) {
 	for _, each := range []int{1, 10, 100} {

@@ -1,7 +1,9 @@
 package redisfrontier
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,7 +19,7 @@ func (f *Frontier) Claim(ctx context.Context, max int) ([]*scheduler.Lease, erro
 	if max < 1 {
 		return nil, fmt.Errorf("claim of %d tasks: want at least one", max)
 	}
-	var trouble time.Time // when Redis was first away
+	var trouble time.Time // when the first claim was sent of those that failed in a row
 	for failures := 0; ; {
 		if err := f.usable(ctx); err != nil {
 			return nil, err
@@ -35,24 +37,22 @@ func (f *Frontier) Claim(ctx context.Context, max int) ([]*scheduler.Lease, erro
 			}
 			continue
 		}
-		leases, err := f.claim(ctx, parts, wanted, wait)
+		if failures == 0 {
+			trouble = time.Now()
+		}
+		leases, err := f.claim(ctx, parts, wanted, wait, trouble)
 		if len(leases) > 0 {
 			return leases, nil
 		}
-		switch fateOf(err) {
-		case fine:
+		switch fate := fateOf(err); {
+		case fate == fine:
 			failures = 0
 			continue
-		case noCrawl:
-			return nil, scheduler.ErrNoCrawl
-		case broken:
-			return nil, fmt.Errorf("claim from crawl %s: %w", f.crawl, err)
-		}
-		f.outage.begin(err)
-		if failures++; failures == 1 {
-			trouble = time.Now()
+		case errors.Is(err, scheduler.ErrNoCrawl), fate == broken:
+			return nil, err
 		}
 		d := pause(failures)
+		failures++
 		if time.Since(trouble)+d > f.patience {
 			return nil, unavailable(err)
 		}
@@ -63,8 +63,9 @@ func (f *Frontier) Claim(ctx context.Context, max int) ([]*scheduler.Lease, erro
 }
 
 // claim calls claim.lua on the partitions, once: a claim that is repeated leases tasks to nobody. A claim that is on
-// its way is not given up with ctx, for the same reason. The error is that of a partition that did not answer.
-func (f *Frontier) claim(ctx context.Context, parts []int, max int, wait bool) ([]*scheduler.Lease, error) {
+// its way is not given up with ctx, for the same reason. The error is that of a partition that did not answer; it is left alone
+// for a while, so that those on other servers are not kept waiting. since is when the trouble began, if there is any.
+func (f *Frontier) claim(ctx context.Context, parts []int, max int, wait bool, since time.Time) ([]*scheduler.Lease, error) {
 	calls, versions := make([]*call, len(parts)), make([]uint64, len(parts))
 	wanted := make([]int, len(parts))
 	for i, p := range parts {
@@ -79,10 +80,11 @@ func (f *Frontier) claim(ctx context.Context, parts []int, max int, wait bool) (
 	claimed := time.Now()
 	f.once(context.WithoutCancel(ctx), calls)
 	var leases []*scheduler.Lease
-	var failed error
+	trouble, failed := f.judge(calls, since)
+	failed = cmp.Or(failed, trouble)
 	for i, c := range calls {
 		if !c.done {
-			failed = c.err
+			f.wake.rest(c.part)
 			continue
 		}
 		got, now, next, err := f.parseClaim(c.reply, claimed)
@@ -91,9 +93,6 @@ func (f *Frontier) claim(ctx context.Context, parts []int, max int, wait bool) (
 		}
 		f.wake.answered(c.part, versions[i], now, next, wait)
 		leases = append(leases, got...)
-	}
-	if failed == nil {
-		f.back()
 	}
 	return leases, failed
 }

@@ -40,9 +40,14 @@ func (f *Frontier) given(ctx context.Context) (given []int64, active bool, err e
 		for p := range cmds {
 			cmds[p] = pipe.HMGet(ctx, f.keys[p][0], "v", "a", "p", "l", "d")
 		}
-		_, err := pipe.Exec(ctx)
-		return err
-	})
+		_, _ = pipe.Exec(ctx) // each command has its own error
+		for p, cmd := range cmds {
+			if err := cmd.Err(); err != nil {
+				return &keyError{f.marks[p], err}
+			}
+		}
+		return nil
+	}, f.marks...)
 	if err != nil {
 		return nil, false, err
 	}

@@ -112,7 +112,8 @@ func (f *Frontier) Load(ctx context.Context, host, name string) ([]byte, bool, e
 	return []byte(value), ok, nil
 }
 
-// Save implements [scheduler.Memo]. It calls memosave.lua.
+// Save implements [scheduler.Memo]. It calls memosave.lua. When Redis is out of memory the value is given up at once, so
+// that a page does not wait for what others only might ask for.
 func (f *Frontier) Save(ctx context.Context, host, name string, value []byte, ttl time.Duration) error {
 	if err := f.checkHost(ctx, host); err != nil {
 		return err
@@ -121,6 +122,7 @@ func (f *Frontier) Save(ctx context.Context, host, name string, value []byte, tt
 		return fmt.Errorf("save %.80q of %s: %d bytes, at most %d are allowed", name, host, len(value), maxMemo)
 	}
 	c := f.call(memoSaveScript, f.partition(host), host+"\x00"+name, value, max(0, ttl.Milliseconds()))
+	c.spare = true
 	return f.repeat(ctx, []*call{c})
 }
 

@@ -9,6 +9,7 @@ type known struct {
 
 	mu         sync.Mutex
 	young, old map[uint64]struct{} // guarded by mu
+	resets     int                 // guarded by mu
 }
 
 func newKnown(entries int) *known { return &known{limit: entries / 2} }
@@ -27,9 +28,20 @@ func (k *known) has(fp uint64) bool {
 	return ok
 }
 
-func (k *known) add(fps []uint64) {
+// era changes whenever all is forgotten.
+func (k *known) era() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.resets
+}
+
+// add remembers what was pushed in an era, if it lasts still: what Redis had before an outage it may have lost.
+func (k *known) add(era int, fps []uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if era != k.resets {
+		return
+	}
 	for _, fp := range fps {
 		k.put(fp)
 	}
@@ -52,4 +64,5 @@ func (k *known) reset() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.young, k.old = nil, nil
+	k.resets++
 }

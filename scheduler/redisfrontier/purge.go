@@ -38,7 +38,7 @@ func (f *Frontier) purge(ctx context.Context) (done bool, err error) {
 		err = f.command(ctx, func() (err error) {
 			done, err = f.client.HExists(ctx, gcKey(f.crawl), f.epoch).Result()
 			return err
-		})
+		}, gcKey(f.crawl))
 		return done, err
 	}
 	return c.reply == int64(1), nil
@@ -55,7 +55,7 @@ func (f *Frontier) strike(ctx context.Context) error {
 			err = f.client.SAdd(ctx, crawlsKey, f.crawl).Err()
 		}
 		return err
-	})
+	}, crawlsKey, ctlKey(f.crawl))
 }
 
 // sweep deletes the partitions of a purged crawl, one step of each a round trip. After the first round no script
@@ -75,7 +75,7 @@ func (f *Frontier) sweep(ctx context.Context, epoch string, partitions int) erro
 			_ = f.client.Publish(ctx, wakeChannel(f.crawl, epoch), "*").Err() // a courtesy
 		}
 	}
-	return f.command(ctx, func() error { return f.client.HDel(ctx, gcKey(f.crawl), epoch).Err() })
+	return f.command(ctx, func() error { return f.client.HDel(ctx, gcKey(f.crawl), epoch).Err() }, gcKey(f.crawl))
 }
 
 // sweepOnce calls sweep.lua, and returns the partitions that are not done.
@@ -101,7 +101,7 @@ func (f *Frontier) resumeSweeps(ctx context.Context) error {
 	err := f.command(ctx, func() (err error) {
 		left, err = f.client.HGetAll(ctx, gcKey(f.crawl)).Result()
 		return err
-	})
+	}, gcKey(f.crawl))
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ const (
 )
 
 // Push implements [scheduler.Frontier]. After an error, some of the tasks may be queued and some not; pushing them again
-// is safe.
+// is safe. With [Config.Confirm] it returns when that many replicas have the tasks.
 func (f *Frontier) Push(ctx context.Context, tasks ...scheduler.Task) (added int, err error) {
 	if err := f.usable(ctx); err != nil {
 		return 0, err
@@ -24,6 +24,8 @@ func (f *Frontier) Push(ctx context.Context, tasks ...scheduler.Task) (added int
 			return 0, err
 		}
 	}
+	f.wake.listen() // what is known depends on it
+	era := f.known.era()
 	batches, fps, known := f.batches(tasks)
 	f.duplicates.Add(known)
 	for len(batches) > 0 {
@@ -46,7 +48,7 @@ func (f *Frontier) Push(ctx context.Context, tasks ...scheduler.Task) (added int
 		}
 		batches = later
 	}
-	f.known.add(fps)
+	f.known.add(era, fps)
 	return added, nil
 }
 
@@ -120,10 +122,10 @@ func (f *Frontier) push(ctx context.Context, batches []*batch) (added int, err e
 		}
 		calls[i] = f.call(pushScript, b.part, args...)
 	}
-	err = f.repeat(ctx, calls)
+	err = f.confirmed(ctx, calls)
 	for i, c := range calls {
 		n, _ := c.reply.(int64)
-		if n > 0 {
+		if n = max(n, c.added); n > 0 {
 			added += int(n)
 			f.wake.at(c.part, 0)
 		}

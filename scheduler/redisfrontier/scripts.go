@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -18,6 +19,7 @@ var luaFiles embed.FS
 // A script is one file of lua/, composed with what it includes.
 type script struct {
 	name, source, sha string
+	takesMemory       bool // it is refused when Redis is out of memory
 }
 
 // The scripts. Each has one Go function that calls it.
@@ -73,7 +75,8 @@ func plainScript(name string) *script { return newScript(name, luaFile(name)) }
 
 func newScript(name, source string) *script {
 	sum := sha1.Sum([]byte(source)) //nolint:gosec // as above
-	return &script{name: name, source: source, sha: hex.EncodeToString(sum[:])}
+	flags, _, _ := strings.Cut(source, "\n")
+	return &script{name: name, source: source, sha: hex.EncodeToString(sum[:]), takesMemory: !strings.Contains(flags, "allow-oom")}
 }
 
 func luaFile(name string) string {
@@ -91,33 +94,44 @@ type call struct {
 	keys   []string
 	args   []any
 
+	spare bool // it is not worth waiting for memory
+
 	reply any
-	err   error // why it is not known whether the script ran, or that it did not
-	done  bool  // the reply is there
-	again bool  // it was sent before, and may have run then
+	err   error     // why it is not known whether the script ran, or that it did not
+	done  bool      // the reply is there
+	again bool      // it was sent before, and may have run then
+	sent  time.Time // the last time
+	noted bool      // the outages know that it was done
+	added int64     // what an earlier try of a push answered that was not confirmed
 }
 
-// loadScripts makes the scripts of the calls known to every server that may run them.
+// loadScripts makes the scripts of the calls known to the servers that are to run them.
 func loadScripts(ctx context.Context, client redis.UniversalClient, calls []*call) error {
-	load := func(ctx context.Context, c redis.Cmdable) error {
-		loaded := map[*script]bool{}
-		for _, call := range calls {
-			if loaded[call.script] || call.done {
-				continue
-			}
-			loaded[call.script] = true
-			sha, err := c.ScriptLoad(ctx, call.script.source).Result()
+	type place struct {
+		at     redis.Cmdable
+		script *script
+	}
+	loaded := map[place]bool{}
+	for _, c := range calls {
+		to := place{client, c.script}
+		if cluster, ok := client.(*redis.ClusterClient); ok {
+			master, err := cluster.MasterForKey(ctx, c.keys[0])
 			if err != nil {
 				return err
 			}
-			if sha != call.script.sha {
-				return fmt.Errorf("script %s got the name %s, want %s", call.script.name, sha, call.script.sha)
-			}
+			to.at = master
 		}
-		return nil
+		if loaded[to] {
+			continue
+		}
+		loaded[to] = true
+		sha, err := to.at.ScriptLoad(ctx, c.script.source).Result()
+		if err != nil {
+			return err
+		}
+		if sha != c.script.sha {
+			return fmt.Errorf("script %s got the name %s, want %s", c.script.name, sha, c.script.sha)
+		}
 	}
-	if cluster, ok := client.(*redis.ClusterClient); ok {
-		return cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error { return load(ctx, c) })
-	}
-	return load(ctx, client)
+	return nil
 }

@@ -40,7 +40,7 @@ func (f *Frontier) Seeds(ctx context.Context, max int) ([]scheduler.Seed, error)
 			list, err = f.client.ZRevRange(ctx, f.seedKey, 0, int64(max)-1).Result()
 		}
 		return err
-	})
+	}, f.seedKey)
 	seeds := make([]scheduler.Seed, len(list))
 	for i, s := range list {
 		seeds[i] = scheduler.Seed(s)
@@ -53,7 +53,7 @@ func (f *Frontier) seedKind(ctx context.Context) (kind string, err error) {
 	err = f.command(ctx, func() (err error) {
 		kind, err = f.client.Type(ctx, f.seedKey).Result()
 		return err
-	})
+	}, f.seedKey)
 	if err != nil {
 		return "", err
 	}
@@ -124,6 +124,6 @@ func (f *Frontier) SeedsLeft(ctx context.Context) (n int64, err error) {
 			n, err = f.client.ZCard(ctx, f.seedKey).Result()
 		}
 		return err
-	})
+	}, f.seedKey)
 	return n, err
 }

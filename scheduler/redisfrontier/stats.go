@@ -30,7 +30,7 @@ func (f *Frontier) Stats(ctx context.Context) (scheduler.Stats, error) {
 	err = f.command(ctx, func() (err error) {
 		state, err = f.client.HGet(ctx, ctlKey(f.crawl), "state").Result()
 		return err
-	})
+	}, ctlKey(f.crawl))
 	s.Paused = state == StatePaused
 	return s, err
 }

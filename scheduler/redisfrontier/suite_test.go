@@ -19,7 +19,15 @@ import (
 	"github.com/lycosa-crawl/lycosa/scheduler/redisfrontier"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	redis.SetLogger(silence{})
+	goleak.VerifyTestMain(m)
+}
+
+// silence keeps the client from telling standard error of every connection that an outage costs.
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
@@ -91,6 +99,7 @@ func dial(t testing.TB, url string) redis.UniversalClient {
 	if err != nil {
 		t.Fatal(err)
 	}
+	client.AddHook(headChecker{t})
 	t.Cleanup(func() { client.Close() })
 	return client
 }

@@ -34,6 +34,7 @@ type wake struct {
 	changed   chan struct{} // closed when a partition may have work sooner than was thought
 	done      chan struct{} // closed when somebody says that the crawl is done
 	listening bool
+	stood     bool // the subscription did, once
 	checking  bool // a goroutine looks whether the crawl is done
 	recheck   bool // and must look once more
 	look      time.Time
@@ -151,6 +152,13 @@ func (w *wake) at(p int, ms int64) {
 	w.broadcast()
 }
 
+// rest notes that a partition did not answer: it is asked again after a while.
+func (w *wake) rest(p int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.parts[p] = part{at: w.now() + 500 + rand.N(int64(1000)), version: w.parts[p].version + 1} //nolint:gosec // jitter
+}
+
 // all notes that every partition may have work.
 func (w *wake) all() {
 	w.mu.Lock()
@@ -239,6 +247,9 @@ func (w *wake) listen() {
 
 func (w *wake) received(message any) {
 	m, ok := message.(*redis.Message)
+	if !ok {
+		w.subscribed()
+	}
 	if !ok || m.Payload == "*" {
 		w.all()
 		return
@@ -252,6 +263,18 @@ func (w *wake) received(message any) {
 	ms, err2 := strconv.ParseInt(at, 10, 64)
 	if err1 == nil && err2 == nil {
 		w.at(p, ms)
+	}
+}
+
+// subscribed notes that the subscription stands. When it does so again, the connection was lost, and what a failover lost with
+// it is not known any more: the client replaces other connections without a word.
+func (w *wake) subscribed() {
+	w.mu.Lock()
+	again := w.stood
+	w.stood = true
+	w.mu.Unlock()
+	if again {
+		w.f.known.reset()
 	}
 }
 
