@@ -84,11 +84,11 @@ func TestCrawlDrainsWhenRedisIsOutOfMemory(t *testing.T) {
 			t.Fatalf("finish: %v", err)
 		}
 	}
+	_, beat := f.Heartbeat(ctx, scheduler.WorkerInfo{ID: "w"}, time.Minute)
 	for name, err := range map[string]error{
-		"WaitDone": f.WaitDone(ctx), "Hold": f.Hold(ctx, "a.example", time.Now().Add(time.Hour)),
-		"SetPace":   f.SetPace(ctx, "b.example", scheduler.Pace{Delay: time.Second}),
-		"Heartbeat": f.Heartbeat(ctx, scheduler.WorkerInfo{ID: "w"}, time.Minute),
-		"Pause":     f.Pause(ctx), "Resume": f.Resume(ctx),
+		"Heartbeat": beat, "WaitDone": f.WaitDone(ctx), "Hold": f.Hold(ctx, "a.example", time.Now().Add(time.Hour)),
+		"SetPace": f.SetPace(ctx, "b.example", scheduler.Pace{Delay: time.Second}),
+		"Pause":   f.Pause(ctx), "Resume": f.Resume(ctx),
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
