@@ -49,7 +49,14 @@ func main() {
 		}
 	}
 	b.urls -= b.urls % b.batch
-	if err := b.run(context.Background(), strings.Split(*parts, ",")); err != nil {
+	list := strings.Split(*parts, ",")
+	for _, part := range list {
+		if b.parts()[part] == nil {
+			fmt.Fprintf(os.Stderr, "bench: -parts: no part is called %q: want some of push, cycle, page, memory, embedded, aof\n", part)
+			os.Exit(2) //nolint:forbidigo // this is a command
+		}
+	}
+	if err := b.run(context.Background(), list); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1) //nolint:forbidigo // this is a command
 	}
@@ -98,21 +105,19 @@ func (b *bench) most(part, name, unit string, value, target float64) {
 	b.figures = append(b.figures, figure{Part: part, Name: name, Value: value, Unit: unit, Most: &target, Met: &met})
 }
 
+func (b *bench) parts() map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"push": b.push, "cycle": b.cycle, "page": b.page, "memory": b.memory, "embedded": b.embedded, "aof": b.aof,
+	}
+}
+
 func (b *bench) run(ctx context.Context, parts []string) (err error) {
 	if b.dir, err = os.MkdirTemp("", "lycosa-bench-"); err != nil {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
-	known := map[string]func(context.Context) error{
-		"push": b.push, "cycle": b.cycle, "page": b.page, "memory": b.memory, "embedded": b.embedded, "aof": b.aof,
-	}
 	for _, part := range parts {
-		if known[part] == nil {
-			return fmt.Errorf("-parts: no part is called %q: want some of push, cycle, page, memory, embedded, aof", part)
-		}
-	}
-	for _, part := range parts {
-		if err := known[part](ctx); err != nil {
+		if err := b.parts()[part](ctx); err != nil {
 			return fmt.Errorf("%s: %w", part, err)
 		}
 	}
