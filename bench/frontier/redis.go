@@ -234,7 +234,7 @@ func oneByOne(ctx context.Context, client *redis.Client, urls int) error {
 func (b *bench) runAsynq(ctx context.Context, s *redisd.Server, urls int) (perSecond float64, err error) {
 	run := exec.CommandContext(ctx, "go", "run", ".", "-redis", s.Addr, "-n", strconv.Itoa(urls)) //nolint:gosec // a number
 	run.Dir = b.asynq
-	run.Env = append(os.Environ(), "GOWORK=off")
+	run.Env = append(run.Environ(), "GOWORK=off")
 	var errs strings.Builder
 	run.Stderr = &errs
 	out, err := run.Output()
