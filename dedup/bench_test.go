@@ -19,6 +19,7 @@ var plainReferences = map[string]string{
 	"query":    "?page=3&sort=price",
 	"fragment": "#top",
 	"host":     "//cdn.example.com/a/b.png",
+	"address":  "http://127.0.0.1:43210/catalogue/page-2.html",
 }
 
 func TestPlainReferencesCostOneAllocation(t *testing.T) {

@@ -16,11 +16,11 @@ var ruleSets = []Rules{
 	{KeepParams: []string{"?", "i*"}, KeepFragment: true, DropSessions: true, MaxLength: 16 << 10},
 }
 
-var fuzzBases = []string{"", "http://h/a/b;c?d=e&b#f", "https://example.org:8080/foo/bar"}
+var fuzzBases = []string{"", "http://h/a/b;c?d=e&b#f", "https://example.org:8080/foo/bar", "http://127.0.0.1:43210/a"}
 
 // tokens are what URLs are made of, tricky ones more often than the web has them.
 var tokens = []string{
-	"http:", "https:", "HTTP:", "//", "/", "/", "/", "\\", "@", ":", ":80", ":443", ":8080", ":0", ":65536",
+	"http:", "https:", "HTTP:", "//", "/", "/", "/", "\\", "@", ":", ":80", ":443", ":8080", ":0", ":43210", ":65535", ":65536", "127.0.0.1", "1.2.3.255", "256",
 	"example", "h", "a", "b", "Z", ".", ".", "..", "./", "../", "www.", "co", "xn--", "xn--bcher-kva", "_", "-", "~",
 	"1", "127.1", "0x7f", "0", "[::1]", "[", "]", "%", "%", "%2e", "%2E", "%41", "%3", "%34", "%2f", "%25", "%7e", "%c3%a9", "%00",
 	"?", "?", "&", "&", "=", "=", "+", ";", ";jsessionid=", "utm_x", "sid", "#", "'", "\"", "<", "|", "^", "{", "`", "!", "$", "*", "(", ",",
@@ -30,7 +30,7 @@ var tokens = []string{
 func randomReference(r *rand.Rand) string {
 	var b strings.Builder
 	if r.IntN(3) > 0 {
-		b.WriteString([]string{"http://h", "https://Example.com", "http://a.b:81/c", "/", "", "//x.y"}[r.IntN(6)])
+		b.WriteString([]string{"http://h", "https://Example.com", "http://a.b:81/c", "/", "", "//x.y", "http://10.0.0.7"}[r.IntN(7)])
 	}
 	plain := r.IntN(2) == 0
 	for range r.IntN(12) {

@@ -100,13 +100,14 @@ func cutDigits(b []byte) (head, tail []byte) {
 	return b[:i], b[i:]
 }
 
-// plainPort accepts 1 to 9999: the others are rare, and have rules of their own.
+// plainPort accepts 1 to 65535 without zeros in front.
 func plainPort(port []byte) bool {
-	return len(port) > 0 && len(port) < 5 && port[0] != '0'
+	return len(port) > 0 && port[0] != '0' && (len(port) < 5 || len(port) == 5 && string(port) <= "65535")
 }
 
-// plainHost accepts names that are only put in lower case by the standard: nothing that could be
-// read as an IPv4 address, no Punycode, no trailing dot.
+// plainHost accepts names that are only put in lower case by the standard (no Punycode, no trailing
+// dot), and IPv4 addresses as they are usually written. Whatever else could be read as an address
+// is not plain.
 func plainHost(host []byte) bool {
 	last := host
 	for rest, more := host, true; more; {
@@ -115,7 +116,25 @@ func plainHost(host []byte) bool {
 			return false
 		}
 	}
-	return len(host) <= maxHost && isLetter(last[0])
+	return len(host) <= maxHost && isLetter(last[0]) || plainIPv4(host)
+}
+
+// plainIPv4 accepts four decimal numbers up to 255 without zeros in front: the form in which the
+// standard writes an address.
+func plainIPv4(host []byte) bool {
+	numbers := 0
+	for rest, more := host, true; more; numbers++ {
+		var n []byte
+		n, rest, more = bytes.Cut(rest, []byte("."))
+		digits, tail := cutDigits(n)
+		switch {
+		case len(digits) == 0 || len(tail) > 0 || len(digits) > 1 && digits[0] == '0':
+			return false
+		case len(digits) > 3 || len(digits) == 3 && string(digits) > "255":
+			return false
+		}
+	}
+	return numbers == 4
 }
 
 func isPunycode(label []byte) bool {

@@ -2,13 +2,11 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,8 +17,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"github.com/lycosa-crawl/lycosa/bench/internal/redisd"
 	"github.com/lycosa-crawl/lycosa/internal/testsite"
 )
 
@@ -88,7 +85,8 @@ type figures struct {
 	wall     time.Duration
 	rss      int64 // peak, bytes
 	redisCPU time.Duration
-	commands int64 // that Redis was sent
+	scripts  int64 // that Redis ran: steps of the frontier in a partition
+	commands int64 // that Redis executed, those inside of scripts included
 }
 
 func (b *bench) run(ctx context.Context, out io.Writer) (err error) {
@@ -133,7 +131,7 @@ func (b *bench) measure(ctx context.Context, peer string) (f figures, err error)
 	items := filepath.Join(dir, "items.jsonl")
 	b.served.Reset()
 	args := []string{b.lycosa, "crawl", filepath.Join(b.dir, "bench.yaml"), "--dir", dir, "-o", items, "--quiet"}
-	var server *redisServer
+	var server *redisd.Server
 	switch peer {
 	case "bare":
 		self, err := os.Executable()
@@ -143,11 +141,11 @@ func (b *bench) measure(ctx context.Context, peer string) (f figures, err error)
 		args = append([]string{self, "bare", strconv.Itoa(b.conc), items}, b.served.Roots()...)
 	case "lycosa":
 	case "lycosa-redis":
-		if server, err = startRedis(ctx, dir); err != nil {
+		if server, err = redisd.Start(ctx, dir); err != nil {
 			return f, err
 		}
-		defer server.stop()
-		args = append(args, "--redis", "redis://"+server.addr)
+		defer server.Stop()
+		args = append(args, "--redis", "redis://"+server.Addr)
 	default:
 		return f, fmt.Errorf("no such peer: want bare, lycosa or lycosa-redis")
 	}
@@ -163,9 +161,11 @@ func (b *bench) measure(ctx context.Context, peer string) (f figures, err error)
 		f.rss = usage.Maxrss << 10
 	}
 	if server != nil {
-		if f.redisCPU, f.commands, err = server.cost(ctx); err != nil {
+		cost, err := server.Cost(ctx)
+		if err != nil {
 			return f, err
 		}
+		f.redisCPU, f.scripts, f.commands = cost.CPU, cost.Scripts, cost.Commands
 	}
 	if err := b.served.Report().Complete(); err != nil {
 		return f, err
@@ -198,18 +198,19 @@ func (b *bench) report(out io.Writer, all map[string][]figures) error {
 	fmt.Fprintf(out, "%d pages of %d bytes with %d links on %d hosts, %d in flight, latency %v; medians of %d rounds\n\n",
 		b.site.Pages, b.site.Size, b.site.Links, b.site.Hosts, b.conc, b.site.Latency, b.rounds)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "peer\tCPU s/1000 pages\tx bare\tpages/s\tpeak MB\tRedis CPU µs/page\tRedis commands/page\t")
+	fmt.Fprintln(w, "peer\tCPU s/1000 pages\tx bare\tpages/s\tpeak MB\tRedis CPU µs/page\tscripts/page\tRedis commands/page\t")
 	for _, peer := range b.peers {
 		rounds := all[peer]
 		ratio := "-"
 		if bare := all["bare"]; len(bare) == len(rounds) {
 			ratio = fmt.Sprintf("%.2f", median(rounds, func(i int, f figures) float64 { return float64(f.cpu) / float64(bare[i].cpu) }))
 		}
-		fmt.Fprintf(w, "%s\t%.3f\t%s\t%.0f\t%.0f\t%.1f\t%.2f\t\n", peer,
+		fmt.Fprintf(w, "%s\t%.3f\t%s\t%.0f\t%.0f\t%.1f\t%.2f\t%.2f\t\n", peer,
 			median(rounds, func(_ int, f figures) float64 { return f.cpu.Seconds() * 1000 / pages }), ratio,
 			median(rounds, func(_ int, f figures) float64 { return pages / f.wall.Seconds() }),
 			median(rounds, func(_ int, f figures) float64 { return float64(f.rss) / (1 << 20) }),
 			median(rounds, func(_ int, f figures) float64 { return float64(f.redisCPU.Microseconds()) / pages }),
+			median(rounds, func(_ int, f figures) float64 { return float64(f.scripts) / pages }),
 			median(rounds, func(_ int, f figures) float64 { return float64(f.commands) / pages }))
 	}
 	return w.Flush()
@@ -222,59 +223,4 @@ func median(rounds []figures, of func(i int, f figures) float64) float64 {
 	}
 	slices.Sort(values)
 	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
-}
-
-// redisServer is a private redis-server.
-type redisServer struct {
-	cmd    *exec.Cmd
-	addr   string
-	client *redis.Client
-}
-
-func startRedis(ctx context.Context, dir string) (*redisServer, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a free port, at once
-	if err != nil {
-		return nil, err
-	}
-	addr := listener.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
-	if err := listener.Close(); err != nil {
-		return nil, err
-	}
-	s := &redisServer{addr: addr, client: redis.NewClient(&redis.Options{Addr: addr})}
-	s.cmd = exec.CommandContext(ctx, "redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "", "--appendonly", "no") //nolint:gosec // a port
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	for range 200 {
-		if err = s.client.Ping(ctx).Err(); err == nil {
-			return s, nil
-		}
-		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // a server starts
-	}
-	s.stop()
-	return nil, err
-}
-
-func (s *redisServer) stop() {
-	_ = s.client.Close()
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
-}
-
-// cost returns the CPU time that the server has used, and the number of commands it was sent.
-func (s *redisServer) cost(ctx context.Context) (cpu time.Duration, commands int64, err error) {
-	info, err := s.client.Info(ctx, "cpu", "stats").Result()
-	if err != nil {
-		return 0, 0, err
-	}
-	number := func(name string) float64 {
-		_, rest, _ := strings.Cut(info, "\r\n"+name+":")
-		text, _, _ := strings.Cut(rest, "\r\n")
-		n, e := strconv.ParseFloat(text, 64)
-		err = cmp.Or(err, e)
-		return n
-	}
-	cpu = time.Duration((number("used_cpu_user") + number("used_cpu_sys")) * float64(time.Second))
-	return cpu, int64(number("total_commands_processed")), err
 }

@@ -13,8 +13,9 @@ import (
 // maxClaim is the most tasks that one claim script hands out.
 const maxClaim = 1000
 
-// Claim implements [scheduler.Frontier]. It asks all partitions that may have work in one round trip, as many as max
-// allows. While Redis is away it waits for [Config.Patience], then it returns an error wrapping [scheduler.ErrUnavailable].
+// Claim implements [scheduler.Frontier]. It asks partitions that may have work in one round trip, in turn: as many as
+// are needed for max tasks by what they gave before. While Redis is away it waits for [Config.Patience], then it returns
+// an error wrapping [scheduler.ErrUnavailable].
 func (f *Frontier) Claim(ctx context.Context, max int) ([]*scheduler.Lease, error) {
 	if max < 1 {
 		return nil, fmt.Errorf("claim of %d tasks: want at least one", max)
@@ -92,6 +93,9 @@ func (f *Frontier) claim(ctx context.Context, parts []int, max int, wait bool, s
 			return leases, fmt.Errorf("partition %d: %w", c.part, err)
 		}
 		f.wake.answered(c.part, versions[i], now, next, wait)
+		if wanted[i] > 0 {
+			f.wake.yielded(c.part, wanted[i], len(got))
+		}
 		leases = append(leases, got...)
 	}
 	return leases, failed

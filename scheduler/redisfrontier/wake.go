@@ -46,6 +46,7 @@ type wake struct {
 type part struct {
 	at      int64  // server's ms from which it may have work
 	told    bool   // Redis will publish what makes it earlier
+	yield   int    // how many tasks a claim may expect of it
 	version uint64 // counts what made it earlier
 }
 
@@ -72,23 +73,39 @@ func (w *wake) now() int64 {
 	return w.server + time.Since(w.local).Milliseconds()
 }
 
-// due returns up to n partitions that may have work, in turn.
+// fullYield is from how many tasks on a claim of one partition costs Redis little more a task than one of many.
+const fullYield = 32
+
+// due returns partitions that may have work, in turn: as many as may be needed for n tasks, and at most n.
 func (w *wake) due(n int) []int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.now()
 	var list []int
+	expected := 0
 	for i := range w.parts {
 		p := (w.turn + i) % len(w.parts)
 		if w.parts[p].at <= now {
 			list = append(list, p)
-			if len(list) == n {
+			expected += min(max(w.parts[p].yield, 1), fullYield)
+			if expected >= n {
 				w.turn = (p + 1) % len(w.parts)
 				break
 			}
 		}
 	}
 	return list
+}
+
+// yielded notes what a claim of wanted tasks got from a partition. One that gave all may have more: next time twice as
+// many are expected of it, so that fewer partitions are asked.
+func (w *wake) yielded(p, wanted, got int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if got >= wanted {
+		got = max(2*wanted, w.parts[p].yield)
+	}
+	w.parts[p].yield = got
 }
 
 // untold returns the partitions from which no word would come if they had work.

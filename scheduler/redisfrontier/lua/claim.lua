@@ -125,6 +125,7 @@ end
 
 -- Serve the first of the line from its best queue; then it stands in line again where it now belongs.
 local out, got, bytes = {now, 0}, 0, 0
+local deadline = format('%d', now + lease_time) -- as text: Redis writes a number down at length each time
 local served, deadlines, leases, to_r, to_y, off_r, off_y = {}, {}, {}, {}, {}, {}, {}
 local function settle(s, where)
   if s.in_r and where ~= 'r' then off_r[#off_r + 1] = s.name end
@@ -144,10 +145,10 @@ while first <= #line and got < wanted and bytes < MAXBYTES do
   for i = 1, #list do
     got = got + 1
     token = token + 1
-    local id = format('%.0f', token)
+    local id = format('%d', token)
     local n = 4 * got
     out[n - 1], out[n], out[n + 1], out[n + 2] = token, s.name, level, list[i]
-    add(deadlines, now + lease_time, id)
+    add(deadlines, deadline, id)
     add(leases, id, head .. list[i])
     bytes = bytes + #list[i]
   end
