@@ -7,7 +7,11 @@
 -- ARGV[4] index of the first to look at
 -- ARGV[5] how many had made room when that index was told
 -- ARGV[6] leave those that were given up later, ms; 0 = now
--- ARGV[7..11] host, status, part of the reason, given up at or after ms, given up before ms; empty = any
+-- ARGV[7] host; empty = any
+-- ARGV[8] status; empty = any
+-- ARGV[9] part of the reason; empty = any
+-- ARGV[10] given up at or after, ms; empty = any time
+-- ARGV[11] given up before, ms; empty = any time
 -- returns {1 if the end is reached, index of the next to look at, how many have made room, ARGV[6] for the next call,
 --          number of letters taken, the ms from which there may be work because of them (-1: none)}
 --@ hosts
