@@ -21,6 +21,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lycosa-crawl/lycosa/dedup"
+	"github.com/lycosa-crawl/lycosa/dedup/redisdedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
@@ -44,6 +46,11 @@ type Config struct {
 	MaxExpired int
 	// Worker names this process in its leases, in at most 255 bytes. Default: host name and process id.
 	Worker string
+	// Filter is how the crawl remembers what it has seen. It is fixed when the crawl is created; another one is refused later. Default: what
+	// the crawl has; for a new crawl sets of integers. A Bloom filter loses pages, at its rate.
+	Filter redisdedup.Spec
+	// Exact is the exact half of a TwoTier filter, the same one for the whole fleet. Such a crawl cannot push without it.
+	Exact dedup.Exact
 	// Settings are the crawl's own, such as its scope. They are kept when the crawl is created; a
 	// setting that differs later is refused, one that is missing is not.
 	Settings map[string]string
@@ -77,6 +84,11 @@ func (c Config) validate() error {
 		return fmt.Errorf("redisfrontier: Worker has %d bytes, at most 255 are allowed", len(c.Worker))
 	case c.Patience < 0:
 		return fmt.Errorf("redisfrontier: Patience (%v) must not be negative", c.Patience)
+	}
+	if c.Filter != (redisdedup.Spec{}) {
+		if err := c.Filter.WithDefaults().Check(); err != nil {
+			return fmt.Errorf("redisfrontier: Filter: %w", err)
+		}
 	}
 	return validatePace(c.Pace)
 }
@@ -118,6 +130,8 @@ type Frontier struct {
 	worker     string
 	patience   time.Duration
 	seedKey    string
+	seen       *seenScript // of the crawl's kind of filter
+	exact      dedup.Exact // nil: none
 	log        *slog.Logger
 	now        func() time.Time // nil: the server's clock
 
@@ -143,6 +157,7 @@ var (
 	_ scheduler.Registry   = (*Frontier)(nil)
 	_ scheduler.SeedSource = (*Frontier)(nil)
 	_ scheduler.Checker    = (*Frontier)(nil)
+	_ scheduler.Rememberer = (*Frontier)(nil)
 )
 
 // Open opens a crawl, and creates it if there is none of the name. The client stays the caller's; it must not
@@ -170,7 +185,7 @@ func open(ctx context.Context, client redis.UniversalClient, c Config, create bo
 	}
 	f := &Frontier{
 		client: client, crawl: c.Crawl, lease: c.Lease, maxExpired: c.MaxExpired, worker: c.Worker, patience: c.Patience,
-		seedKey: c.SeedKey, log: c.Logger, now: c.Now,
+		seedKey: c.SeedKey, exact: c.Exact, log: c.Logger, now: c.Now,
 		known: newKnown(c.Known), outage: outage{log: c.Logger}, closed: make(chan struct{}),
 	}
 	f.wake = newWake(f)
@@ -193,7 +208,7 @@ func (f *Frontier) enter(ctx context.Context, c Config, create bool) error {
 		if err := info.agrees(c); err != nil {
 			return err
 		}
-		f.info, f.epoch = info, info.Epoch
+		f.info, f.epoch, f.seen = info, info.Epoch, seenScripts[info.Filter.Kind]
 		f.keys = f.keys[:0]
 		for p := range info.Partitions {
 			f.keys = append(f.keys, partitionKeys(f.crawl, f.epoch, p))
@@ -248,7 +263,7 @@ func (f *Frontier) control(ctx context.Context, c Config, create bool) (CrawlInf
 			partitions = 256
 		}
 	}
-	fields, err := f.createControl(ctx, partitions, normal(c.Pace, scheduler.Pace{Concurrency: 1}), c.Settings)
+	fields, err := f.createControl(ctx, partitions, normal(c.Pace, scheduler.Pace{Concurrency: 1}), c.Filter.WithDefaults(), c.Settings)
 	if err != nil {
 		return CrawlInfo{}, err
 	}
@@ -256,14 +271,17 @@ func (f *Frontier) control(ctx context.Context, c Config, create bool) (CrawlInf
 }
 
 // createControl calls create.lua.
-func (f *Frontier) createControl(ctx context.Context, partitions int, pace scheduler.Pace, settings map[string]string) (map[string]string, error) {
+func (f *Frontier) createControl(ctx context.Context, partitions int, pace scheduler.Pace, filter redisdedup.Spec, settings map[string]string) (map[string]string, error) {
+	if _, err := filter.Layers(partitions); err != nil {
+		return nil, fmt.Errorf("redisfrontier: Filter: %w", err)
+	}
 	blob, err := json.Marshal(settings)
 	if err != nil {
 		return nil, err
 	}
 	created := time.Now().UnixMilli()
 	c := &call{script: createScript, keys: []string{ctlKey(f.crawl)}, args: []any{
-		schema, strconv.FormatInt(created, 36), created, partitions, pace.Delay.Milliseconds(), pace.Concurrency, blob,
+		schema, strconv.FormatInt(created, 36), created, partitions, pace.Delay.Milliseconds(), pace.Concurrency, blob, filter.String(),
 	}}
 	if err := f.repeat(ctx, []*call{c}); err != nil {
 		return nil, err
@@ -291,9 +309,13 @@ func (f *Frontier) create(ctx context.Context) (done bool, err error) {
 
 // initPartitions calls init.lua.
 func (f *Frontier) initPartitions(ctx context.Context) error {
+	layers, err := f.info.Filter.Layers(len(f.keys))
+	if err != nil {
+		return err
+	}
 	calls := make([]*call, len(f.keys))
 	for p := range calls {
-		calls[p] = f.call(initScript, p, schema, f.info.Pace.Delay.Milliseconds(), f.info.Pace.Concurrency)
+		calls[p] = f.call(initScript, p, schema, f.info.Pace.Delay.Milliseconds(), f.info.Pace.Concurrency, layers)
 	}
 	return f.repeat(ctx, calls)
 }
@@ -396,6 +418,7 @@ type CrawlInfo struct {
 	Created    time.Time
 	Partitions int
 	Pace       scheduler.Pace
+	Filter     redisdedup.Spec
 	Settings   map[string]string
 	State      string
 }
@@ -431,6 +454,13 @@ func parseInfo(crawl string, fields map[string]string) (CrawlInfo, error) {
 	if info.Epoch == "" || partitions < 1 || partitions > 4096 {
 		return info, fmt.Errorf("control hash %s: epoch %q with %d partitions", ctlKey(crawl), info.Epoch, partitions)
 	}
+	info.Filter = redisdedup.Spec{Kind: redisdedup.IntSet} // of crawls that do not say
+	if text := fields["filter"]; text != "" {
+		var err error
+		if info.Filter, err = redisdedup.ParseSpec(text); err != nil {
+			return info, fmt.Errorf("control hash %s: %w", ctlKey(crawl), err)
+		}
+	}
 	info.Created, info.Partitions = time.UnixMilli(created), partitions
 	info.Pace = scheduler.Pace{Delay: time.Duration(delay) * time.Millisecond, Concurrency: concurrency}
 	return info, nil
@@ -440,6 +470,9 @@ func parseInfo(crawl string, fields map[string]string) (CrawlInfo, error) {
 func (i CrawlInfo) agrees(c Config) error {
 	if c.Partitions != 0 && c.Partitions != i.Partitions {
 		return &SettingError{Crawl: i.Name, Setting: "Partitions", Has: strconv.Itoa(i.Partitions), Want: strconv.Itoa(c.Partitions)}
+	}
+	if want := c.Filter.WithDefaults(); c.Filter != (redisdedup.Spec{}) && want != i.Filter {
+		return &SettingError{Crawl: i.Name, Setting: "Filter", Has: i.Filter.String(), Want: want.String()}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
 		if has := i.Settings[name]; has != c.Settings[name] {

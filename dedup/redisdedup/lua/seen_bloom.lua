@@ -6,3 +6,5 @@ local seen_open, seen_close, seen_count, seen_info = bloom_open, bloom_close, bl
 local function seen_add(fp) return bloom_add(fp) and 1 or 0 end
 
 local function seen_has(fp) return bloom_has(fp) and 1 or 0 end
+
+local seen_confirm = nil -- there is no other store

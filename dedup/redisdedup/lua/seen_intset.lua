@@ -77,3 +77,5 @@ local function seen_info()
   end
   return {floor(bytes * sets / looked), sets, largest}
 end
+
+local seen_confirm = nil -- there is no other store

@@ -17,3 +17,5 @@ local function seen_count(expect, n) expect('counter of the seen', n, call('SCAR
 
 -- seen_info returns {bytes, ...} for Stats.
 local function seen_info() return {call('MEMORY', 'USAGE', seen_key) or 0} end
+
+local seen_confirm = nil -- there is no other store
