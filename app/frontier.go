@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lycosa-crawl/lycosa/crawler"
+	"github.com/lycosa-crawl/lycosa/dedup/redisdedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 	"github.com/lycosa-crawl/lycosa/scheduler/memfrontier"
 	"github.com/lycosa-crawl/lycosa/scheduler/redisfrontier"
@@ -26,13 +27,23 @@ type place struct {
 	name  string                // fit to be shown: no password
 	dir   string
 	log   *slog.Logger
+
+	filter redisdedup.Spec // of a crawl that is created; zero: no wish
+	store  string          // the exact half of a two-tier filter: a folder, or mongodb://
+	closes []func()
 }
 
 // place connects to the Redis, if there is one. It writes nothing.
 func (o *options) place(ctx context.Context, log *slog.Logger) (*place, error) {
 	p := &place{name: o.dir, dir: o.dir, log: log}
 	if o.redis == "" {
+		if o.dedup != "" || o.dedupStore != "" {
+			return nil, usagef("--dedup and --dedup-store are for crawls on a Redis; without one, each fingerprint is kept exactly in this process")
+		}
 		return p, nil
+	}
+	if err := o.filter(p); err != nil {
+		return nil, err
 	}
 	p.name = withoutPassword(o.redis)
 	if _, err := redisfrontier.Options(o.redis); err != nil {
@@ -68,6 +79,9 @@ func (o *options) needRedis(verb string) error {
 func (p *place) shared() bool { return p.redis != nil }
 
 func (p *place) close() {
+	for _, do := range p.closes {
+		do()
+	}
 	if p.redis != nil {
 		if err := p.redis.Close(); err != nil {
 			p.log.Debug("closing the connection to Redis", "err", err)
@@ -82,7 +96,12 @@ func (p *place) open(ctx context.Context, crawl string, s crawler.Settings) (sch
 		pace.Concurrency = 2 // as crawler.Settings says
 	}
 	if p.redis != nil {
-		f, err := redisfrontier.Open(ctx, p.redis, redisfrontier.Config{Crawl: crawl, Pace: pace, Lease: s.Lease, Logger: p.log})
+		f, err := redisfrontier.Open(ctx, p.redis, redisfrontier.Config{
+			Crawl: crawl, Pace: pace, Lease: s.Lease, Filter: p.filter, Exact: p.exact(), Logger: p.log,
+		})
+		if other, ok := errors.AsType[*redisfrontier.SettingError](err); ok && other.Setting == "Filter" {
+			return nil, usagef("--dedup: %w", err)
+		}
 		if err != nil {
 			return nil, err // and no frontier: a nil one in an interface would not be nil
 		}
@@ -117,7 +136,7 @@ func (p *place) attach(ctx context.Context, crawl string) (scheduler.Frontier, e
 		}
 		return p.openFolder(crawl, memfrontier.Config{})
 	}
-	f, err := redisfrontier.Attach(ctx, p.redis, redisfrontier.Config{Crawl: crawl, Logger: p.log})
+	f, err := redisfrontier.Attach(ctx, p.redis, redisfrontier.Config{Crawl: crawl, Exact: p.exact(), Logger: p.log})
 	switch {
 	case errors.Is(err, scheduler.ErrNoCrawl):
 		return nil, p.noCrawl(ctx, crawl)

@@ -22,16 +22,18 @@ const defaultDir = ".lycosa"
 
 // options are the flags that verbs share.
 type options struct {
-	redis     string
-	dir       string
-	crawl     string
-	out       []string
-	sets      []string
-	overrides []override
-	logLevel  string
-	quiet     bool
-	json      bool
-	grace     time.Duration
+	redis      string
+	dir        string
+	crawl      string
+	out        []string
+	sets       []string
+	overrides  []override
+	dedup      string
+	dedupStore string
+	logLevel   string
+	quiet      bool
+	json       bool
+	grace      time.Duration
 }
 
 // placeFlags are those that say where crawls are kept.
@@ -59,6 +61,7 @@ func (o *options) crawlFlags(f *pflag.FlagSet) {
 	o.settingFlag(f, "user-agent", "user_agent", "S", "User-Agent header; its first word is what robots.txt knows the crawler by")
 	o.settingFlag(f, "ignore-robots", "ignore_robots", "", "do not ask for robots.txt").NoOptDefVal = "true"
 	o.settingFlag(f, "allow-private", "allow_private", "", "let pages lead to loopback and private addresses").NoOptDefVal = "true"
+	o.filterFlags(f)
 	o.logFlags(f)
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 	f.BoolVar(&o.json, "json", false, "end with a summary as one JSON object, on the last line of standard error")

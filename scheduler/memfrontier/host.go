@@ -10,14 +10,15 @@ import (
 
 // task is a task in memory: 64 bytes and its payload.
 type task struct {
-	id      dedup.Fingerprint
-	payload string
-	next    *task  // in its queue
-	number  uint64 // of its push; names the task in the journal
-	host    *host
-	attempt uint32 // failed so far
-	expired uint16
-	level   uint8
+	id         dedup.Fingerprint
+	payload    string
+	next       *task  // in its queue
+	number     uint64 // of its push; names the task in the journal
+	host       *host
+	attempt    uint32 // failed so far
+	expired    uint16
+	level      uint8
+	unrecorded bool // its id need not be among the seen
 }
 
 // host is a politeness key with the tasks queued for it.

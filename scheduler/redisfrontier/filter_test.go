@@ -53,7 +53,7 @@ func TestFilterInfoCountsWhatIsSeen(t *testing.T) {
 	} {
 		c := redisfrontier.Config{Crawl: fmt.Sprint("c", i), Partitions: 4, Filter: spec, Logger: quiet()}
 		if spec.Kind == redisdedup.TwoTier {
-			c.Exact = memory{memdedup.NewSet()}
+			c.Exact = exactOf
 		}
 		f := openWith(t, client, c)
 		if n, err := f.Push(t.Context(), someTasks(0, 3000, 10)...); err != nil || n != 3000 {
@@ -85,7 +85,7 @@ func TestUnrecordedTaskIsQueuedAndNotSeen(t *testing.T) {
 	for i, spec := range []redisdedup.Spec{{Kind: redisdedup.IntSet}, {Kind: redisdedup.Bloom}, {Kind: redisdedup.TwoTier, Rate: 0.1}} {
 		c := redisfrontier.Config{Crawl: fmt.Sprint("c", i), Filter: spec, Logger: quiet()}
 		if spec.Kind == redisdedup.TwoTier {
-			c.Exact = memory{memdedup.NewSet()}
+			c.Exact = exactOf
 		}
 		f := openWith(t, client, c)
 		task := someTasks(0, 1, 1)[0]
@@ -134,7 +134,8 @@ func TestTwoTierPushLosesNothingAndQueuesOnce(t *testing.T) {
 	done := make(chan error, pushers)
 	for p := range pushers {
 		f := openWith(t, dial(t, server.URL), redisfrontier.Config{
-			Crawl: "x", Partitions: 2, Filter: redisdedup.Spec{Kind: redisdedup.TwoTier, Rate: 0.3}, Exact: exact, Known: -1, Logger: quiet(),
+			Crawl: "x", Partitions: 2, Filter: redisdedup.Spec{Kind: redisdedup.TwoTier, Rate: 0.3}, Known: -1, Logger: quiet(),
+			Exact: func(redisfrontier.CrawlInfo) (dedup.Exact, error) { return exact, nil },
 		})
 		go func() {
 			tasks := someTasks(0, total, 20)

@@ -49,8 +49,10 @@ type Config struct {
 	// Filter is how the crawl remembers what it has seen. It is fixed when the crawl is created; another one is refused later. Default: what
 	// the crawl has; for a new crawl sets of integers. A Bloom filter loses pages, at its rate.
 	Filter redisdedup.Spec
-	// Exact is the exact half of a TwoTier filter, the same one for the whole fleet. Such a crawl cannot push without it.
-	Exact dedup.Exact
+	// Exact opens the exact half of a TwoTier filter: the same store for the whole fleet, and another one for each epoch of a crawl,
+	// since what an earlier crawl of the name has seen says nothing about this one. It is called for such crawls alone; without it
+	// they cannot push. If the store has a method Purge(context.Context) error, Purge calls it.
+	Exact func(crawl CrawlInfo) (dedup.Exact, error)
 	// Settings are the crawl's own, such as its scope. They are kept when the crawl is created; a
 	// setting that differs later is refused, one that is missing is not.
 	Settings map[string]string
@@ -185,7 +187,7 @@ func open(ctx context.Context, client redis.UniversalClient, c Config, create bo
 	}
 	f := &Frontier{
 		client: client, crawl: c.Crawl, lease: c.Lease, maxExpired: c.MaxExpired, worker: c.Worker, patience: c.Patience,
-		seedKey: c.SeedKey, exact: c.Exact, log: c.Logger, now: c.Now,
+		seedKey: c.SeedKey, log: c.Logger, now: c.Now,
 		known: newKnown(c.Known), outage: outage{log: c.Logger}, closed: make(chan struct{}),
 	}
 	f.wake = newWake(f)
@@ -214,6 +216,11 @@ func (f *Frontier) enter(ctx context.Context, c Config, create bool) error {
 			f.keys = append(f.keys, partitionKeys(f.crawl, f.epoch, p))
 		}
 		f.wake.size(info.Partitions)
+		if info.Filter.Kind == redisdedup.TwoTier && c.Exact != nil {
+			if f.exact, err = c.Exact(info); err != nil {
+				return fmt.Errorf("other store of the filter of crawl %s: %w", f.crawl, err)
+			}
+		}
 		if info.State == StateCreating {
 			done, err := f.create(ctx)
 			if err != nil {

@@ -57,7 +57,7 @@ func TestSuiteWithEachFilter(t *testing.T) {
 			frontiertest.Run(t, openerWith(server.URL, 4, func(c *redisfrontier.Config) {
 				c.Filter = filter
 				if filter.Kind == redisdedup.TwoTier {
-					c.Exact = exactOf(c.Crawl)
+					c.Exact = exactOf
 				}
 			}))
 		})
@@ -66,9 +66,9 @@ func TestSuiteWithEachFilter(t *testing.T) {
 
 var exacts sync.Map // crawl -> memory
 
-func exactOf(crawl string) dedup.Exact {
-	exact, _ := exacts.LoadOrStore(crawl, memory{memdedup.NewSet()})
-	return exact.(memory)
+func exactOf(crawl redisfrontier.CrawlInfo) (dedup.Exact, error) {
+	exact, _ := exacts.LoadOrStore(crawl.Name+crawl.Epoch, memory{memdedup.NewSet()})
+	return exact.(memory), nil
 }
 
 func TestSuiteOnCluster(t *testing.T) {
