@@ -93,14 +93,22 @@ func bloomRate(load float64, hashes int) float64 {
 	if load <= 0 {
 		return 0
 	}
-	first := max(0, int(load-12*math.Sqrt(load)-20))
-	last := int(load + 12*math.Sqrt(load) + 20)
-	sum, k := 0.0, float64(hashes)
+	// Beyond ten standard deviations nothing counts.
+	first := max(0, int(load-10*math.Sqrt(load)-10))
+	last := int(load + 10*math.Sqrt(load) + 10)
+	factorial, _ := math.Lgamma(float64(first) + 1)
+	share := math.Exp(float64(first)*math.Log(load) - load - factorial)
+	unset := math.Exp(float64(first*hashes) * math.Log1p(-1.0/bloomBlockBits))
+	step := math.Exp(float64(hashes) * math.Log1p(-1.0/bloomBlockBits))
+	sum := 0.0
 	for j := first; j <= last; j++ {
-		n := float64(j)
-		factorial, _ := math.Lgamma(n + 1)
-		share := math.Exp(n*math.Log(load) - load - factorial)
-		sum += share * math.Pow(-math.Expm1(k*n*math.Log1p(-1.0/bloomBlockBits)), k)
+		all := share
+		for range hashes {
+			all *= 1 - unset
+		}
+		sum += all
+		share *= load / float64(j+1)
+		unset *= step
 	}
 	return sum
 }
@@ -152,8 +160,10 @@ func (p BloomPlan) Layer(i int) BloomLayer {
 	if i > 1 {
 		capacity <<= min(i-1, 62)
 	}
+	// Without blocks the best number is log2(1/rate); with them it is somewhat less.
+	ideal := -math.Log2(rate)
 	best := BloomLayer{}
-	for hashes := 1; hashes <= maxBloomHashes; hashes++ {
+	for hashes := max(1, min(int(0.6*ideal), maxBloomHashes-4)); hashes <= min(int(ideal)+1, maxBloomHashes); hashes++ {
 		blocks := int64(math.Ceil(float64(capacity) / bloomLoad(rate, hashes)))
 		if best.Blocks == 0 || blocks < best.Blocks {
 			best = BloomLayer{Capacity: capacity, Blocks: blocks, Hashes: hashes}
@@ -165,7 +175,7 @@ func (p BloomPlan) Layer(i int) BloomLayer {
 // bloomLoad is how many fingerprints a block may hold at a rate.
 func bloomLoad(rate float64, hashes int) float64 {
 	low, high := 0.0, float64(bloomBlockBits)
-	for range 50 {
+	for range 40 {
 		middle := (low + high) / 2
 		if bloomRate(middle, hashes) > rate {
 			high = middle

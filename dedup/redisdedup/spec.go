@@ -115,11 +115,28 @@ func (s Spec) plan() dedup.BloomPlan { return dedup.BloomPlan{Expected: s.Expect
 // maxBlocks is as many as Lua can tell apart: see dedup.BloomLayer.
 const maxBlocks = 1 << 21
 
+// Fits returns an error if the filter takes more partitions than so many.
+func (s Spec) Fits(partitions int) error {
+	if !s.layered() {
+		return nil
+	}
+	plan := s.plan()
+	plan.Expected = (plan.Expected + int64(partitions) - 1) / int64(partitions)
+	if l := plan.Layer(0); l.Blocks > maxBlocks {
+		return fmt.Errorf("filter %s: its first layer takes %d MiB in each of %d partitions, at most %d are allowed: use more partitions",
+			s, l.Blocks>>14, partitions, maxBlocks>>14)
+	}
+	return nil
+}
+
 // Layers returns the shapes of the Bloom layers as the scripts read them, for one of so many partitions; "" for the kinds
 // that have none.
 func (s Spec) Layers(partitions int) (string, error) {
 	if !s.layered() {
 		return "", nil
+	}
+	if err := s.Fits(partitions); err != nil {
+		return "", err
 	}
 	plan := s.plan()
 	plan.Expected = (plan.Expected + int64(partitions) - 1) / int64(partitions)
@@ -127,10 +144,6 @@ func (s Spec) Layers(partitions int) (string, error) {
 	for i := range dedup.MaxBloomLayers {
 		l := plan.Layer(i)
 		if l.Blocks > maxBlocks {
-			if i == 0 {
-				return "", fmt.Errorf("filter %s: its first layer takes %d MiB in each of %d partitions, at most %d are allowed: use more partitions",
-					s, l.Blocks>>14, partitions, maxBlocks>>14)
-			}
 			// From here on each layer is as large as one can be, and not larger.
 			l = dedup.BloomLayer{Capacity: l.Capacity * maxBlocks / l.Blocks, Blocks: maxBlocks, Hashes: l.Hashes}
 		}

@@ -279,7 +279,7 @@ func (f *Frontier) control(ctx context.Context, c Config, create bool) (CrawlInf
 
 // createControl calls create.lua.
 func (f *Frontier) createControl(ctx context.Context, partitions int, pace scheduler.Pace, filter redisdedup.Spec, settings map[string]string) (map[string]string, error) {
-	if _, err := filter.Layers(partitions); err != nil {
+	if err := filter.Fits(partitions); err != nil {
 		return nil, fmt.Errorf("redisfrontier: Filter: %w", err)
 	}
 	blob, err := json.Marshal(settings)
