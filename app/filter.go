@@ -62,7 +62,7 @@ func (p *place) exact() func(redisfrontier.CrawlInfo) (dedup.Exact, error) {
 			if err != nil {
 				return nil, err
 			}
-			p.closes = append(p.closes, func() { s.Close() })
+			p.atClose(func() { s.Close() })
 			return s, nil
 		}
 		c, err := connstring.ParseAndValidate(p.store)
@@ -73,7 +73,7 @@ func (p *place) exact() func(redisfrontier.CrawlInfo) (dedup.Exact, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.closes = append(p.closes, func() { _ = client.Disconnect(context.Background()) })
+		p.atClose(func() { _ = client.Disconnect(context.Background()) })
 		return mongodedup.New(client.Database(c.Database), name), nil
 	}
 }

@@ -30,7 +30,16 @@ type place struct {
 
 	filter redisdedup.Spec // of a crawl that is created; zero: no wish
 	store  string          // the exact half of a two-tier filter: a folder, or mongodb://
-	closes []func()
+
+	mu     sync.Mutex
+	closes []func() // guarded by mu
+}
+
+// atClose has do called when the place is closed.
+func (p *place) atClose(do func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closes = append(p.closes, do)
 }
 
 // place connects to the Redis, if there is one. It writes nothing.
@@ -79,9 +88,12 @@ func (o *options) needRedis(verb string) error {
 func (p *place) shared() bool { return p.redis != nil }
 
 func (p *place) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, do := range p.closes {
 		do()
 	}
+	p.closes = nil
 	if p.redis != nil {
 		if err := p.redis.Close(); err != nil {
 			p.log.Debug("closing the connection to Redis", "err", err)

@@ -24,13 +24,14 @@ import (
 	"github.com/lycosa-crawl/lycosa/dedup"
 )
 
-// Store is a [dedup.Exact] in a folder. It keeps the first 64 bits of each fingerprint. One process at a time may have it open:
-// whoever opens it sees to that. Make one with [Open].
+// Store is a [dedup.Exact] in a folder. It keeps the first 64 bits of each fingerprint. It can be open once at a time. Make one
+// with [Open].
 type Store struct {
 	dir   string
 	limit int
 
 	mu   sync.RWMutex // guards all below
+	lock *os.File
 	log  *os.File
 	size int64 // of the log, whole records
 	tail map[uint64]struct{}
@@ -40,6 +41,9 @@ type Store struct {
 }
 
 var _ dedup.Exact = (*Store)(nil)
+
+// ErrInUse says that the store is open already, in this process or another.
+var ErrInUse = errors.New("fingerprints are in use by another process")
 
 // ErrForeign says that a file in the folder is none of this package, or of a newer version.
 var ErrForeign = errors.New("not a file of fingerprints that this version reads")
@@ -69,6 +73,9 @@ func open(dir string, limit int) (_ *Store, err error) {
 			s.Close()
 		}
 	}()
+	if s.lock, err = lockDir(dir); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -93,7 +100,10 @@ func open(dir string, limit int) (_ *Store, err error) {
 		s.next = max(s.next, n+1)
 	}
 	slices.SortFunc(s.runs, func(a, b *run) int { return cmp.Compare(b.count, a.count) })
-	return s, s.openLog()
+	if err := s.openLog(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func (s *Store) openLog() (err error) {
@@ -127,7 +137,10 @@ func (s *Store) Close() error {
 	if s.log != nil {
 		errs = append(errs, s.log.Close())
 	}
-	s.runs, s.log, s.err = nil, nil, os.ErrClosed
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	s.runs, s.log, s.lock, s.err = nil, nil, nil, os.ErrClosed
 	return errors.Join(errs...)
 }
 

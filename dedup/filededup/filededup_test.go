@@ -150,3 +150,13 @@ func TestForeignAndDamagedFilesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestFolderIsOpenedOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := reopen(t, nil, dir)
+	if other, err := Open(dir); !errors.Is(err, ErrInUse) || other != nil {
+		t.Errorf("the second Open: %v", err)
+	}
+	reopen(t, s, dir)
+}

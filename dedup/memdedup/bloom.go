@@ -185,8 +185,8 @@ func (b *Bloom) AddOne(fp dedup.Fingerprint) (fresh bool) {
 // HasOne reports whether a fingerprint was added before, or is taken for one. It allocates nothing.
 func (b *Bloom) HasOne(fp dedup.Fingerprint) (seen bool) {
 	layers := *b.layers.Load()
-	for i := len(layers) - 1; i >= 0; i-- {
-		if layers[i].Test(layers[i].words, fp) {
+	for _, l := range slices.Backward(layers) {
+		if l.Test(l.words, fp) {
 			return true
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -117,6 +116,6 @@ func info(tb testing.TB, client redis.UniversalClient, section, field string) fl
 			return n
 		}
 	}
-	tb.Fatal(fmt.Sprintf("INFO %s has no %s", section, field))
+	tb.Fatalf("INFO %s has no %s", section, field)
 	return 0
 }

@@ -353,5 +353,8 @@ func ReadBits(ctx context.Context, client redis.UniversalClient, prefix string, 
 		}
 		bits.Layers = append(bits.Layers, l)
 	}
-	return bits, bits.Check()
+	if err := bits.Check(); err != nil {
+		return nil, err
+	}
+	return bits, nil
 }
