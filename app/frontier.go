@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lycosa-crawl/lycosa/crawler"
+	"github.com/lycosa-crawl/lycosa/dedup/redisdedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 	"github.com/lycosa-crawl/lycosa/scheduler/memfrontier"
 	"github.com/lycosa-crawl/lycosa/scheduler/redisfrontier"
@@ -29,14 +30,32 @@ type place struct {
 	dir   string
 	log   *slog.Logger
 
-	confirm int // replicas that must have what is queued
+	confirm int             // replicas that must have what is queued
+	filter  redisdedup.Spec // of a crawl that is created; zero: no wish
+	store   string          // the exact half of a two-tier filter: a folder, or mongodb://
+
+	mu     sync.Mutex
+	closes []func() // guarded by mu
+}
+
+// atClose has do called when the place is closed.
+func (p *place) atClose(do func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closes = append(p.closes, do)
 }
 
 // place connects to the Redis, if there is one. It writes nothing.
 func (o *options) place(ctx context.Context, log *slog.Logger) (*place, error) {
 	p := &place{name: o.dir, dir: o.dir, log: log, confirm: o.confirm}
 	if o.redis == "" {
+		if o.dedup != "" || o.dedupStore != "" {
+			return nil, usagef("--dedup and --dedup-store are for crawls on a Redis; without one, each fingerprint is kept exactly in this process")
+		}
 		return p, nil
+	}
+	if err := o.filter(p); err != nil {
+		return nil, err
 	}
 	p.name = withoutPassword(o.redis)
 	if _, err := redisfrontier.Options(o.redis); err != nil {
@@ -72,6 +91,12 @@ func (o *options) needRedis(verb string) error {
 func (p *place) shared() bool { return p.redis != nil }
 
 func (p *place) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, do := range p.closes {
+		do()
+	}
+	p.closes = nil
 	if p.redis != nil {
 		if err := p.redis.Close(); err != nil {
 			p.log.Debug("closing the connection to Redis", "err", err)
@@ -88,8 +113,11 @@ func (p *place) open(ctx context.Context, crawl string, spider crawler.Spider) (
 	}
 	if p.redis != nil {
 		f, err := redisfrontier.Open(ctx, p.redis, redisfrontier.Config{
-			Crawl: crawl, Pace: pace, Lease: s.Lease, Confirm: p.confirm, Settings: fixed(spider), Logger: p.log,
+			Crawl: crawl, Pace: pace, Lease: s.Lease, Confirm: p.confirm, Filter: p.filter, Exact: p.exact(), Settings: fixed(spider), Logger: p.log,
 		})
+		if other, ok := errors.AsType[*redisfrontier.SettingError](err); ok && other.Setting == "Filter" {
+			return nil, usagef("--dedup: %w", err)
+		}
 		if err != nil {
 			return nil, err // and no frontier: a nil one in an interface would not be nil
 		}
@@ -148,7 +176,7 @@ func (p *place) attach(ctx context.Context, crawl string) (scheduler.Frontier, e
 		}
 		return p.openFolder(crawl, memfrontier.Config{})
 	}
-	f, err := redisfrontier.Attach(ctx, p.redis, redisfrontier.Config{Crawl: crawl, Logger: p.log})
+	f, err := redisfrontier.Attach(ctx, p.redis, redisfrontier.Config{Crawl: crawl, Exact: p.exact(), Logger: p.log})
 	switch {
 	case errors.Is(err, scheduler.ErrNoCrawl):
 		return nil, p.noCrawl(ctx, crawl)

@@ -22,17 +22,19 @@ const defaultDir = ".lycosa"
 
 // options are the flags that verbs share.
 type options struct {
-	redis     string
-	dir       string
-	crawl     string
-	out       []string
-	sets      []string
-	overrides []override
-	logLevel  string
-	quiet     bool
-	json      bool
-	confirm   int
-	grace     time.Duration
+	redis      string
+	dir        string
+	crawl      string
+	out        []string
+	sets       []string
+	overrides  []override
+	dedup      string
+	dedupStore string
+	logLevel   string
+	quiet      bool
+	json       bool
+	confirm    int
+	grace      time.Duration
 }
 
 // placeFlags are those that say where crawls are kept.
@@ -61,6 +63,7 @@ func (o *options) crawlFlags(f *pflag.FlagSet) {
 	o.settingFlag(f, "ignore-robots", "ignore_robots", "", "do not ask for robots.txt").NoOptDefVal = "true"
 	o.settingFlag(f, "allow-private", "allow_private", "", "let pages lead to loopback and private addresses").NoOptDefVal = "true"
 	f.IntVar(&o.confirm, "confirm", 0, "replicas of Redis that must have a link before its page counts as done, so that no failover loses it")
+	o.filterFlags(f)
 	o.logFlags(f)
 	f.BoolVar(&o.quiet, "quiet", false, "show no progress")
 	f.BoolVar(&o.json, "json", false, "end with a summary as one JSON object, on the last line of standard error")

@@ -23,6 +23,7 @@ const (
 
 func (p *program) seedCommand() *cobra.Command {
 	var o options
+	var again bool
 	cmd := &cobra.Command{
 		Use:   "seed SPIDER [URL...|-] [flags]",
 		Short: "Queue URLs for workers, or for the next crawl",
@@ -30,7 +31,7 @@ func (p *program) seedCommand() *cobra.Command {
 those given. With - they are read from standard input, one a line; blank lines and
 lines that begin with # are passed over.
 
-What was seen before is not queued again. URLs on the command line are queued
+What was seen before is not queued again, unless --again asks for it. URLs on the command line are queued
 together or not at all. Lines are queued as they come: at a malformed one seed
 stops, names it, and says how many it has queued; all lines before it are queued and
 none after, and repeating them does no harm.`,
@@ -43,14 +44,15 @@ none after, and repeating them does no harm.`,
 			if err := o.settle(cmd, p.getenv); err != nil {
 				return err
 			}
-			return p.seed(cmd.Context(), &o, args[0], args[1:])
+			return p.seed(cmd.Context(), &o, again, args[0], args[1:])
 		},
 	}
 	o.crawlFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&again, "again", false, "fetch the URLs once more also if they were seen")
 	return cmd
 }
 
-func (p *program) seed(ctx context.Context, o *options, name string, urls []string) error {
+func (p *program) seed(ctx context.Context, o *options, again bool, name string, urls []string) error {
 	fromInput := len(urls) == 1 && urls[0] == "-"
 	if fromInput {
 		urls = nil
@@ -71,7 +73,10 @@ func (p *program) seed(ctx context.Context, o *options, name string, urls []stri
 	if err != nil {
 		return err
 	}
-	s := &seeder{spider: job.spider, frontier: f}
+	s := &seeder{spider: job.spider, frontier: f, seed: crawler.Seed}
+	if again {
+		s.seed = crawler.SeedAgain
+	}
 	if fromInput {
 		err = s.read(ctx, p.in)
 	} else {
@@ -117,6 +122,7 @@ func (p *program) seeded(o *options, crawl string, s *seeder, err error) error {
 type seeder struct {
 	spider        crawler.Spider
 	frontier      scheduler.Frontier
+	seed          func(ctx context.Context, s crawler.Spider, f scheduler.Frontier, urls ...string) (int, error)
 	queued, known int
 }
 
@@ -126,7 +132,7 @@ func (s *seeder) queue(ctx context.Context, urls []string) error {
 	if all == 0 {
 		all = len(s.spider.Start)
 	}
-	added, err := crawler.Seed(ctx, s.spider, s.frontier, urls...)
+	added, err := s.seed(ctx, s.spider, s.frontier, urls...)
 	s.queued += added
 	if err == nil {
 		s.known += all - added

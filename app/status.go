@@ -24,6 +24,7 @@ type status struct {
 	ParkedLabels map[string]int64       `json:"parked_labels"`
 	SeedsWaiting int64                  `json:"seeds_waiting"`
 	Workers      []scheduler.WorkerInfo `json:"workers"`
+	Filter       *scheduler.FilterInfo  `json:"filter,omitempty"` // of crawls on a Redis
 }
 
 func (p *program) statusCommand() *cobra.Command {
@@ -116,6 +117,13 @@ func statusOf(ctx context.Context, place *place, name string, f scheduler.Fronti
 			return nil, err
 		}
 	}
+	if rememberer, ok := f.(scheduler.Rememberer); ok {
+		info, err := rememberer.FilterInfo(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.Filter = &info
+	}
 	workers, err := place.workers(ctx, f)
 	if err != nil {
 		return nil, err
@@ -144,6 +152,13 @@ func (p *program) printStatus(s *status) error {
 	line("queue", "%s queued, %s under way, %s waiting for another try", thousands(s.Queued), thousands(s.Leased), thousands(s.Delayed))
 	line("items", "%s", thousands(s.Items))
 	line("failed", "%s given up, %s dead links, %s retries, %s expired leases", thousands(s.Dead), thousands(s.Gone), thousands(s.Retries), thousands(s.Expired))
+	if i := s.Filter; i != nil {
+		costs := "of new URLs are taken for seen"
+		if i.Exact {
+			costs = "of new URLs are asked for in the other store"
+		}
+		line("seen", "%s in %s, %s bytes, %.0f %% full, %.2g %% %s", thousands(i.Count), oneLine(i.Filter), thousands(i.Bytes), 100*i.Fill, 100*i.Rate, costs)
+	}
 	if s.Scheduled > 0 {
 		line("scheduled", "%s for a later visit", plural(s.Scheduled, "page", "pages"))
 	}

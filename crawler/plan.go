@@ -93,6 +93,7 @@ func (p *plan) task(req *Request, u dedup.URL) scheduler.Task {
 		Host:       u.Host(),
 		Priority:   req.Priority,
 		DontFilter: req.DontFilter,
+		DontRecord: req.DontRecord,
 		Payload:    req.AppendPayload(make([]byte, 0, len(req.URL)+len(req.Route)+len(req.With)+len(req.Seed)+48)),
 	}
 }

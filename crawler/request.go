@@ -27,6 +27,7 @@ type Request struct {
 
 	Priority   int  // see scheduler.MinPriority; not part of the payload
 	DontFilter bool // fetch even if seen; not part of the payload
+	DontRecord bool // with DontFilter: and do not record it as seen; not part of the payload
 }
 
 // errNewerPayload says that a newer lycosa made the payload.

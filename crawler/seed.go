@@ -15,6 +15,16 @@ import (
 // many were not seen before. A URL that cannot be fetched fails the call before anything is queued, with an
 // error that names it.
 func Seed(ctx context.Context, s Spider, f scheduler.Frontier, urls ...string) (added int, err error) {
+	return seed(ctx, s, f, false, urls)
+}
+
+// SeedAgain is Seed for URLs that are to be fetched once more also if they were seen, as Scrapy does with start
+// requests (dont_filter). They are recorded as seen; what they lead to is filtered as ever.
+func SeedAgain(ctx context.Context, s Spider, f scheduler.Frontier, urls ...string) (added int, err error) {
+	return seed(ctx, s, f, true, urls)
+}
+
+func seed(ctx context.Context, s Spider, f scheduler.Frontier, again bool, urls []string) (added int, err error) {
 	p, err := s.compile()
 	if err != nil {
 		return 0, err
@@ -33,6 +43,7 @@ func Seed(ctx context.Context, s Spider, f scheduler.Frontier, urls ...string) (
 			return 0, err
 		}
 		task := p.task(req, u)
+		task.DontFilter = again
 		if err := task.Check(); err != nil {
 			return 0, fmt.Errorf("%s: %w", start.URL, err)
 		}

@@ -30,6 +30,8 @@ type Task struct {
 	Due time.Time
 	// DontFilter queues the task even if its ID was seen, and records the ID as seen.
 	DontFilter bool
+	// DontRecord, with DontFilter, does not record the ID as seen.
+	DontRecord bool
 	// Payload is opaque to the frontier. At most MaxPayload bytes.
 	Payload []byte
 }

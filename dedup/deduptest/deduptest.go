@@ -32,7 +32,7 @@ func Run(t *testing.T, newFilter func(t *testing.T) dedup.Filter) {
 // the rate asked for: everything of Run that still holds, and the rate. newFilter returns a new, empty
 // filter for the expected number of fingerprints.
 func RunApproximate(t *testing.T, newFilter func(t *testing.T, expected uint, rate float64) dedup.Filter) {
-	runAll(t, func(t *testing.T) dedup.Filter { return newFilter(t, 100_000, 1e-9) }, promisesOfAll)
+	runAll(t, func(t *testing.T) dedup.Filter { return newFilter(t, 100_000, 1e-6) }, promisesOfAll)
 	for name, rate := range map[string]float64{"RateIsKept/10%": 0.1, "RateIsKept/1%": 0.01, "RateIsKept/0.1%": 0.001} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -10,7 +10,7 @@ import (
 	"github.com/lycosa-crawl/lycosa/dedup"
 )
 
-// Set is an exact filter: it keeps all 128 bits of each fingerprint. It takes 20 to 30 bytes a
+// Set is an exact filter: it keeps all 128 bits of each fingerprint. It takes 23 to 31 bytes a
 // fingerprint, and a check never allocates beyond the slice of answers. Its calls ignore the context:
 // they wait for nothing.
 type Set struct {
@@ -112,12 +112,12 @@ type shard struct {
 	_ [64 - 8 - 24 - 8 - 8]byte // shards on cache lines of their own
 }
 
-// A shard grows by half when it is four fifths full: probes stay short, and memory moves between 20
-// and 30 bytes a key.
+// A shard grows by a third when it is seven tenths full: probes stay short, six slots for a key that is not there, and
+// memory moves between 23 and 31 bytes a key.
 const (
 	firstSlots           = 16
-	fullNum, fullDen     = 4, 5
-	growthNum, growthDen = 3, 2
+	fullNum, fullDen     = 7, 10
+	growthNum, growthDen = 4, 3
 )
 
 func (sh *shard) has(k key, h uint64) (seen bool) {

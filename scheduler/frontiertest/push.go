@@ -18,6 +18,7 @@ func pushCases() []testCase {
 		{"SeenIsNotQueuedTwice", seenIsNotQueuedTwice},
 		{"SeenStaysSeenWhenFinished", seenStaysSeenWhenFinished},
 		{"DontFilterQueuesSeenTask", dontFilterQueuesSeenTask},
+		{"DontRecordLeavesTaskUnseen", dontRecordLeavesTaskUnseen},
 		{"MalformedTaskFailsTheWholePush", malformedTaskFailsTheWholePush},
 		{"BigBatch", bigBatch},
 		{"TaskWithLaterDueWaits", taskWithLaterDueWaits},
@@ -140,6 +141,24 @@ func dontFilterQueuesSeenTask(r *rig) {
 	r.must(err)
 	r.want("added after DontFilter", int64(added), 0)
 	r.want("Seen", r.stats(f).Seen, 2)
+	r.sound(f)
+}
+
+func dontRecordLeavesTaskUnseen(r *rig) {
+	f := r.open(Options{})
+	t := task("a.example", 0)
+	aside := t
+	aside.DontFilter, aside.DontRecord = true, true
+	r.push(f, aside)
+	r.finish(f, scheduler.Done(), r.one(f))
+	r.want("Seen", r.stats(f).Seen, 0)
+	r.push(f, t)
+	r.finish(f, scheduler.Done(), r.one(f))
+	r.push(f, aside)
+	added, err := f.Push(r.ctx, t)
+	r.must(err)
+	r.want("added after it was recorded", int64(added), 0)
+	r.want("Seen", r.stats(f).Seen, 1)
 	r.sound(f)
 }
 

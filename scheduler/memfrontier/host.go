@@ -8,7 +8,7 @@ import (
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
-// task is a task in memory: 64 bytes and its payload.
+// task is a task in memory: 72 bytes and its payload.
 type task struct {
 	id      dedup.Fingerprint
 	payload string
@@ -19,6 +19,8 @@ type task struct {
 	expired uint16
 	attempt uint8 // failed so far, counted up to 255
 	level   uint8
+	// unrecorded says that its id need not be among the seen.
+	unrecorded bool
 }
 
 // stumbled notes that t failed or expired.

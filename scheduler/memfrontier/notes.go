@@ -44,6 +44,7 @@ const (
 	levelMask = 0x0f
 	sameHost  = 0x10 // as the task before it in the frame
 	hasDue    = 0x20
+	noSeen    = 0x40 // its id was not recorded as seen
 )
 
 const (
@@ -130,6 +131,9 @@ func (n *notes) string(s string) {
 func (n *notes) head(t *task, flags byte) {
 	if t.host == n.host {
 		flags |= sameHost
+	}
+	if t.unrecorded {
+		flags |= noSeen
 	}
 	n.byte(flags | t.level)
 	n.buf = append(n.buf, t.id[:]...)

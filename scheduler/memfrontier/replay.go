@@ -109,7 +109,7 @@ func (p *replay) record(kind byte, r *reader) error {
 // head reads what notes.head wrote.
 func (p *replay) head(r *reader) (t task, flags byte) {
 	flags = r.byte()
-	t.level = flags & levelMask
+	t.level, t.unrecorded = flags&levelMask, flags&noSeen != 0
 	t.id = r.id()
 	if flags&sameHost == 0 {
 		r.host = p.s.host(r.string())
@@ -137,7 +137,9 @@ func (p *replay) push(r *reader) {
 	v.payload = r.string()
 	p.s.number++
 	v.number = p.s.number
-	p.s.seen[v.id] = struct{}{}
+	if !v.unrecorded {
+		p.s.seen[v.id] = struct{}{}
+	}
 	p.add(v)
 }
 

@@ -241,7 +241,10 @@ func (s *state) push(tasks []scheduler.Task, now int64) (added int) {
 	for i := range tasks {
 		p := &tasks[i]
 		before := len(s.seen)
-		s.seen[p.ID] = struct{}{}
+		unrecorded := p.DontFilter && p.DontRecord
+		if !unrecorded {
+			s.seen[p.ID] = struct{}{}
+		}
 		if len(s.seen) == before && !p.DontFilter {
 			s.stats.Duplicates++
 			s.journal.duplicate()
@@ -254,7 +257,8 @@ func (s *state) push(tasks []scheduler.Task, now int64) (added int) {
 		s.number++
 		t := &task{
 			id: p.ID, payload: string(p.Payload), number: s.number, host: h,
-			level: uint8(scheduler.Level(p.Priority)), //nolint:gosec // 0 to 15
+			level:      uint8(scheduler.Level(p.Priority)), //nolint:gosec // 0 to 15
+			unrecorded: unrecorded,
 		}
 		due := nanos(p.Due)
 		s.journal.pushed(t, due)

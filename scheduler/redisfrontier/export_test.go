@@ -14,14 +14,20 @@ func ScriptFiles() map[string]string {
 	return files
 }
 
-// Composed returns the scripts as they are sent, by name, made by how each is declared.
-func Composed(partition, plain []string) map[string]string {
-	all := map[string]string{}
+// Composed returns the texts of the scripts as they are sent, by the name of their file: those named, made by how each is
+// declared, and those that there are for each kind of filter.
+func Composed(partition, plain []string) map[string][]string {
+	all := map[string][]string{}
 	for _, name := range partition {
-		all[name] = partitionScript(name).source
+		all[name] = append(all[name], partitionScript(name).source)
 	}
 	for _, name := range plain {
-		all[name] = plainScript(name).source
+		all[name] = append(all[name], plainScript(name).source)
+	}
+	for _, kind := range seenScripts {
+		for _, s := range []*script{kind.push, kind.check, kind.info, kind.inspect, kind.confirm} {
+			all[s.name] = append(all[s.name], s.source)
+		}
 	}
 	return all
 }

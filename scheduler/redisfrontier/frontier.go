@@ -21,6 +21,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lycosa-crawl/lycosa/dedup"
+	"github.com/lycosa-crawl/lycosa/dedup/redisdedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
@@ -44,6 +46,13 @@ type Config struct {
 	MaxExpired int
 	// Worker names this process in its leases, in at most 255 bytes. Default: host name and process id.
 	Worker string
+	// Filter is how the crawl remembers what it has seen. It is fixed when the crawl is created; another one is refused later. Default: what
+	// the crawl has; for a new crawl sets of integers. A Bloom filter loses pages, at its rate.
+	Filter redisdedup.Spec
+	// Exact opens the exact half of a TwoTier filter: the same store for the whole fleet, and another one for each epoch of a crawl,
+	// since what an earlier crawl of the name has seen says nothing about this one. It is called for such crawls alone; without it
+	// they cannot push. If the store has a method Purge(context.Context) error, Purge calls it.
+	Exact func(crawl CrawlInfo) (dedup.Exact, error)
 	// Settings are the crawl's own, such as its scope. They are kept when the crawl is created; a setting that differs
 	// later is refused, one that is missing here or there is not.
 	Settings map[string]string
@@ -90,6 +99,11 @@ func (c Config) validate() error {
 	case c.Patience < 0:
 		return fmt.Errorf("redisfrontier: Patience (%v) must not be negative", c.Patience)
 	}
+	if c.Filter != (redisdedup.Spec{}) {
+		if err := c.Filter.WithDefaults().Check(); err != nil {
+			return fmt.Errorf("redisfrontier: Filter: %w", err)
+		}
+	}
 	return validatePace(c.Pace)
 }
 
@@ -133,6 +147,8 @@ type Frontier struct {
 	patience   time.Duration
 	confirm    int
 	seedKey    string
+	seen       *seenScript // of the crawl's kind of filter
+	exact      dedup.Exact // nil: none
 	log        *slog.Logger
 	now        func() time.Time // nil: the server's clock
 
@@ -162,6 +178,7 @@ var (
 	_ scheduler.Registry   = (*Frontier)(nil)
 	_ scheduler.SeedSource = (*Frontier)(nil)
 	_ scheduler.Checker    = (*Frontier)(nil)
+	_ scheduler.Rememberer = (*Frontier)(nil)
 )
 
 // Open opens a crawl, and creates it if there is none of the name. The client stays the caller's; it must not
@@ -219,13 +236,18 @@ func (f *Frontier) enter(ctx context.Context, c Config, create bool) error {
 		if err := info.agrees(c); err != nil {
 			return err
 		}
-		f.info, f.epoch = info, info.Epoch
+		f.info, f.epoch, f.seen = info, info.Epoch, seenScripts[info.Filter.Kind]
 		f.keys, f.marks = f.keys[:0], f.marks[:0]
 		for p := range info.Partitions {
 			keys := partitionKeys(f.crawl, f.epoch, p)
 			f.keys, f.marks = append(f.keys, keys), append(f.marks, keys[0])
 		}
 		f.wake.size(info.Partitions)
+		if info.Filter.Kind == redisdedup.TwoTier && c.Exact != nil {
+			if f.exact, err = c.Exact(info); err != nil {
+				return fmt.Errorf("other store of the filter of crawl %s: %w", f.crawl, err)
+			}
+		}
 		if info.State == StateCreating {
 			done, err := f.create(ctx)
 			if err != nil {
@@ -288,7 +310,7 @@ func (f *Frontier) control(ctx context.Context, c Config, create bool) (CrawlInf
 			partitions = 256
 		}
 	}
-	fields, err = f.createControl(ctx, partitions, normal(c.Pace, scheduler.Pace{Concurrency: 1}), c.Settings)
+	fields, err = f.createControl(ctx, partitions, normal(c.Pace, scheduler.Pace{Concurrency: 1}), c.Filter.WithDefaults(), c.Settings)
 	if err != nil {
 		return CrawlInfo{}, err
 	}
@@ -296,14 +318,17 @@ func (f *Frontier) control(ctx context.Context, c Config, create bool) (CrawlInf
 }
 
 // createControl calls create.lua.
-func (f *Frontier) createControl(ctx context.Context, partitions int, pace scheduler.Pace, settings map[string]string) (map[string]string, error) {
+func (f *Frontier) createControl(ctx context.Context, partitions int, pace scheduler.Pace, filter redisdedup.Spec, settings map[string]string) (map[string]string, error) {
+	if err := filter.Fits(partitions); err != nil {
+		return nil, fmt.Errorf("redisfrontier: Filter: %w", err)
+	}
 	blob, err := json.Marshal(settings)
 	if err != nil {
 		return nil, err
 	}
 	created := time.Now().UnixMilli()
 	c := &call{script: createScript, keys: []string{ctlKey(f.crawl)}, args: []any{
-		schema, strconv.FormatInt(created, 36), created, partitions, pace.Delay.Milliseconds(), pace.Concurrency, blob,
+		schema, strconv.FormatInt(created, 36), created, partitions, pace.Delay.Milliseconds(), pace.Concurrency, blob, filter.String(),
 	}}
 	if err := f.confirmed(ctx, []*call{c}); err != nil {
 		return nil, err
@@ -331,9 +356,13 @@ func (f *Frontier) create(ctx context.Context) (done bool, err error) {
 
 // initPartitions calls init.lua.
 func (f *Frontier) initPartitions(ctx context.Context) error {
+	layers, err := f.info.Filter.Layers(len(f.keys))
+	if err != nil {
+		return err
+	}
 	calls := make([]*call, len(f.keys))
 	for p := range calls {
-		calls[p] = f.call(initScript, p, schema, f.info.Pace.Delay.Milliseconds(), f.info.Pace.Concurrency)
+		calls[p] = f.call(initScript, p, schema, f.info.Pace.Delay.Milliseconds(), f.info.Pace.Concurrency, layers)
 	}
 	return f.confirmed(ctx, calls)
 }
@@ -451,6 +480,7 @@ type CrawlInfo struct {
 	Created    time.Time
 	Partitions int
 	Pace       scheduler.Pace
+	Filter     redisdedup.Spec
 	Settings   map[string]string
 	State      string
 }
@@ -486,6 +516,13 @@ func parseInfo(crawl string, fields map[string]string) (CrawlInfo, error) {
 	if info.Epoch == "" || partitions < 1 || partitions > 4096 {
 		return info, fmt.Errorf("control hash %s: epoch %q with %d partitions", ctlKey(crawl), info.Epoch, partitions)
 	}
+	info.Filter = redisdedup.Spec{Kind: redisdedup.IntSet} // of crawls that do not say
+	if text := fields["filter"]; text != "" {
+		var err error
+		if info.Filter, err = redisdedup.ParseSpec(text); err != nil {
+			return info, fmt.Errorf("control hash %s: %w", ctlKey(crawl), err)
+		}
+	}
 	info.Created, info.Partitions = time.UnixMilli(created), partitions
 	info.Pace = scheduler.Pace{Delay: time.Duration(delay) * time.Millisecond, Concurrency: concurrency}
 	return info, nil
@@ -495,6 +532,9 @@ func parseInfo(crawl string, fields map[string]string) (CrawlInfo, error) {
 func (i CrawlInfo) agrees(c Config) error {
 	if c.Partitions != 0 && c.Partitions != i.Partitions {
 		return &SettingError{Crawl: i.Name, Setting: "Partitions", Has: strconv.Itoa(i.Partitions), Want: strconv.Itoa(c.Partitions)}
+	}
+	if want := c.Filter.WithDefaults(); c.Filter != (redisdedup.Spec{}) && want != i.Filter {
+		return &SettingError{Crawl: i.Name, Setting: "Filter", Has: i.Filter.String(), Want: want.String()}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
 		if has, ok := i.Settings[name]; ok && has != c.Settings[name] {

@@ -25,6 +25,12 @@ func (f *Frontier) Inspect(ctx context.Context, host string, id dedup.Fingerprin
 	if err == nil && w.Place == scheduler.PlaceDone { // or it moved from where nobody had looked to where somebody had
 		w, err = f.search(ctx, host, id)
 	}
+	if err == nil && w.Place == scheduler.PlaceDone && f.exact != nil { // it only looks seen to Redis
+		var seen []bool
+		if seen, err = f.exact.Has(ctx, id); err == nil && !seen[0] {
+			w.Place = scheduler.PlaceUnseen
+		}
+	}
 	if err != nil {
 		return scheduler.Whereabouts{}, fmt.Errorf("inspect a task of %s: %w", host, err)
 	}
@@ -33,10 +39,10 @@ func (f *Frontier) Inspect(ctx context.Context, host string, id dedup.Fingerprin
 
 // search calls inspect.lua until it has an answer.
 func (f *Frontier) search(ctx context.Context, host string, id dedup.Fingerprint) (w scheduler.Whereabouts, err error) {
-	fp := strconv.FormatInt(int64(id.Short()), 10) //nolint:gosec // the same 64 bits
+	fp := f.info.Filter.Kind.AppendFingerprint(nil, id)
 	var stage, at, off any = 1, "", 0
 	for {
-		c := f.call(inspectScript, f.partition(host), host, fp, binary.BigEndian.AppendUint64(nil, id.Short()), stage, at, off, inspectStep)
+		c := f.call(f.seen.inspect, f.partition(host), host, fp, binary.BigEndian.AppendUint64(nil, id.Short()), stage, at, off, inspectStep)
 		if err := f.repeat(ctx, []*call{c}); err != nil {
 			return w, err
 		}

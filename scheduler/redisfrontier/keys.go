@@ -13,7 +13,8 @@ import (
 //
 // In the slot of the crawl's name:
 //
-//	lycosa:{<crawl>}:ctl              hash   schema, epoch, created, partitions, delay, concurrency, settings, state
+//	lycosa:{<crawl>}:ctl              hash   schema, epoch, created, partitions, delay, concurrency, settings, filter,
+//	                                         state
 //	lycosa:{<crawl>}:gc               hash   epoch of a purged crawl -> partitions still to be swept
 //	lycosa:{<crawl>}:badseeds         list   seeds that could not be read, JSON
 //	lycosa:{<crawl>}:seedlock         string who reads the seeds; expires
@@ -26,7 +27,8 @@ import (
 //	                         n seen, u duplicates, k done, x dead, g gone, xt and gt those of them whose letters made room,
 //	                         r retries, e expired, b hosts with tasks,
 //	                         i items, j bytes; q last token, t last time, z paused, w waited for until; pd, pc the crawl's
-//	                         delay and concurrency; si, sp level and next of the fingerprint sets to be split
+//	                         delay and concurrency; si, sp, bn, ba, cn the state of the filter, by its kind; gh, gs, gl, gc
+//	                         how far a sweep came
 //	!                 -      never exists (see lua/prelude.lua)
 //	h                 hash   host -> packed record
 //	r, y, i           zset   hosts that are not due, due, kept for their delay alone (see lua/hosts.lua)
@@ -39,7 +41,11 @@ import (
 //	k:<label>         list   tasks parked under the label
 //	kl                hash   label -> number of tasks
 //	x, g              list   dead letters, dead links: the newest 10,000
-//	s:<n>             set    fingerprints, as integers
+//	s:<n>             set    fingerprints, as integers (filter intset)
+//	s                 set    fingerprints, as integers (filter set)
+//	bp                string shapes of the Bloom layers (filters bloom and twotier)
+//	b:<layer>:<n>     string blocks of a Bloom layer (same)
+//	u                 set    fingerprints that may not be in the other store yet (filter twotier)
 //	c                 hash   outcome -> count
 //	o                 hash   host, NUL, name -> end of life, value (Memo)
 //	workers           hash   id -> end of life, JSON (Registry; partition 0 only)

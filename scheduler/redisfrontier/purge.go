@@ -23,7 +23,15 @@ func (f *Frontier) Purge(ctx context.Context) error {
 	if err := f.strike(ctx); err != nil {
 		return err
 	}
-	return f.sweep(ctx, f.epoch, f.info.Partitions)
+	if err := f.sweep(ctx, f.epoch, f.info.Partitions); err != nil {
+		return err
+	}
+	if store, ok := f.exact.(interface {
+		Purge(ctx context.Context) error
+	}); ok {
+		return store.Purge(ctx)
+	}
+	return nil
 }
 
 // purge calls purge.lua. A repetition that finds the work of its first try is told by the epoch in gc.

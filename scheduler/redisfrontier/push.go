@@ -2,8 +2,11 @@ package redisfrontier
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
+	"github.com/lycosa-crawl/lycosa/dedup"
+	"github.com/lycosa-crawl/lycosa/dedup/redisdedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
@@ -28,6 +31,9 @@ func (f *Frontier) Push(ctx context.Context, tasks ...scheduler.Task) (added int
 	era := f.known.era()
 	batches, fps, known := f.batches(tasks)
 	f.duplicates.Add(known)
+	if f.info.Filter.Kind == redisdedup.TwoTier && f.exact == nil {
+		return 0, fmt.Errorf("push to crawl %s: its filter is %s, which needs Config.Exact", f.crawl, f.info.Filter)
+	}
 	for len(batches) > 0 {
 		// One round trip sends a batch for each partition at most: two of one partition must keep their order,
 		// also when the first is refused.
@@ -43,6 +49,10 @@ func (f *Frontier) Push(ctx context.Context, tasks ...scheduler.Task) (added int
 		}
 		n, err := f.push(ctx, now)
 		added += n
+		if err == nil && f.exact != nil {
+			n, err = f.settle(ctx, now)
+			added += n
+		}
 		if err != nil {
 			return added, err
 		}
@@ -56,7 +66,11 @@ func (f *Frontier) Push(ctx context.Context, tasks ...scheduler.Task) (added int
 type batch struct {
 	part, tasks, bytes int
 	hosts              []string
-	args               map[string][]any // of each host: fingerprint, how, element, ...
+	args               map[string][]any               // of each host: fingerprint, how, element, ...
+	fps                map[string][]dedup.Fingerprint // of each host, if there is another store
+
+	answers []byte // what the script said of each, in order of hosts
+	counter string // m.cn as the script saw it
 }
 
 // batches sorts tasks by partition and host, and leaves out those that are known. It returns the fingerprints that Redis
@@ -70,11 +84,13 @@ func (f *Frontier) batches(tasks []scheduler.Task) (all []*batch, fps []uint64, 
 			known++
 			continue
 		}
-		fps = append(fps, fp)
+		if !t.DontRecord {
+			fps = append(fps, fp)
+		}
 		part := f.partition(t.Host)
 		b := open[part]
 		if b == nil || b.tasks >= maxPushTasks || b.bytes+len(t.Payload) > maxPushBytes {
-			b = &batch{part: part, args: map[string][]any{}}
+			b = &batch{part: part, args: map[string][]any{}, fps: map[string][]dedup.Fingerprint{}}
 			open[part] = b
 			all = append(all, b)
 		}
@@ -82,7 +98,10 @@ func (f *Frontier) batches(tasks []scheduler.Task) (all []*batch, fps []uint64, 
 		if !ok {
 			b.hosts = append(b.hosts, t.Host)
 		}
-		b.args[t.Host] = append(args, strconv.FormatInt(int64(fp), 10), how(t), appendElement(nil, 0, 0, t)) //nolint:gosec // the same 64 bits
+		b.args[t.Host] = append(args, f.info.Filter.Kind.AppendFingerprint(nil, t.ID), how(t), appendElement(nil, 0, 0, t))
+		if f.exact != nil {
+			b.fps[t.Host] = append(b.fps[t.Host], t.ID)
+		}
 		b.tasks++
 		b.bytes += len(t.Payload)
 	}
@@ -92,7 +111,10 @@ func (f *Frontier) batches(tasks []scheduler.Task) (all []*batch, fps []uint64, 
 // how says at which level, whether at any rate, and when a task is to be queued; see push.lua.
 func how(t *scheduler.Task) string {
 	b := strconv.AppendInt(nil, int64(scheduler.Level(t.Priority)), 16)
-	if t.DontFilter {
+	switch {
+	case t.DontFilter && t.DontRecord:
+		b = append(b, '-')
+	case t.DontFilter:
 		b = append(b, '!')
 	}
 	if !t.Due.IsZero() {
@@ -120,11 +142,21 @@ func (f *Frontier) push(ctx context.Context, batches []*batch) (added int, err e
 			args = append(args, host, len(b.args[host])/3)
 			args = append(args, b.args[host]...)
 		}
-		calls[i] = f.call(pushScript, b.part, args...)
+		calls[i] = f.call(f.seen.push, b.part, args...)
 	}
 	err = f.confirmed(ctx, calls)
 	for i, c := range calls {
-		n, _ := c.reply.(int64)
+		n, ok := c.reply.(int64)
+		if list, _ := c.reply.([]any); len(list) == 3 {
+			n, ok = list[0].(int64)
+			batches[i].counter, _ = list[1].(string)
+			text, _ := list[2].(string)
+			batches[i].answers = []byte(text)
+			ok = ok && len(text) == batches[i].tasks
+		}
+		if c.done && !ok {
+			return added, errReply
+		}
 		if n = max(n, c.added); n > 0 {
 			added += int(n)
 			f.wake.at(c.part, 0)

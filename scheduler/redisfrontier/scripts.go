@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lycosa-crawl/lycosa/dedup/redisdedup"
 )
 
 //go:embed lua/*.lua
@@ -24,7 +26,6 @@ type script struct {
 
 // The scripts. Each has one Go function that calls it.
 var (
-	pushScript      = partitionScript("push")
 	claimScript     = partitionScript("claim")
 	finishScript    = partitionScript("finish")
 	extendScript    = partitionScript("extend")
@@ -37,7 +38,6 @@ var (
 	unparkScript    = partitionScript("unpark")
 	deadScript      = partitionScript("dead")
 	lettersScript   = partitionScript("letters")
-	inspectScript   = partitionScript("inspect")
 	hostListScript  = partitionScript("hostlist")
 	relevelScript   = partitionScript("relevel")
 	purgeHostScript = partitionScript("purgehost")
@@ -48,7 +48,6 @@ var (
 	workersScript   = partitionScript("workers")
 	initScript      = partitionScript("init")
 	sweepScript     = partitionScript("sweep")
-	checkScript     = partitionScript("check")
 
 	createScript = plainScript("create")
 	amendScript  = plainScript("amend")
@@ -56,16 +55,43 @@ var (
 	lockScript   = plainScript("lock")
 	takenScript  = plainScript("taken")
 	rejectScript = plainScript("reject")
+
+	// Those that differ by the kind of filter.
+	seenScripts = map[redisdedup.Kind]*seenScript{
+		redisdedup.IntSet:  newSeenScript(redisdedup.IntSet),
+		redisdedup.Set:     newSeenScript(redisdedup.Set),
+		redisdedup.Bloom:   newSeenScript(redisdedup.Bloom),
+		redisdedup.TwoTier: newSeenScript(redisdedup.TwoTier),
+	}
 )
+
+type seenScript struct{ push, check, info, inspect, confirm *script }
+
+func newSeenScript(kind redisdedup.Kind) *seenScript {
+	return &seenScript{
+		push: seenPartitionScript("push", kind), check: seenPartitionScript("check", kind), info: seenPartitionScript("filterinfo", kind),
+		inspect: seenPartitionScript("inspect", kind), confirm: seenPartitionScript("confirm", kind),
+	}
+}
 
 var includeLine = regexp.MustCompile(`(?m)^--@ (\w+)\n`)
 
 // partitionScript composes a script on a partition: its first line (the flags), the prelude, its text with the
 // files it includes.
-func partitionScript(name string) *script {
+func partitionScript(name string) *script { return seenPartitionScript(name, "") }
+
+// seenPartitionScript composes a script that may include what redisdedup has for a kind of filter.
+func seenPartitionScript(name string, kind redisdedup.Kind) *script {
 	flags, body, _ := strings.Cut(luaFile(name), "\n")
 	body = includeLine.ReplaceAllStringFunc(body, func(line string) string {
-		return luaFile(includeLine.FindStringSubmatch(line)[1])
+		switch file := includeLine.FindStringSubmatch(line)[1]; file {
+		case "seen":
+			return redisdedup.Snippet("seen", kind)
+		case "sweepseen":
+			return redisdedup.Snippet("sweep", kind)
+		default:
+			return luaFile(file)
+		}
 	})
 	return newScript(name, flags+"\n"+luaFile("prelude")+body)
 }

@@ -26,8 +26,12 @@ type scriptHead struct {
 	more       bool // the last argument may be followed by any number
 }
 
-// scriptDeclarations finds how the scripts are declared in Go: variable, kind, file.
-var scriptDeclarations = regexp.MustCompile(`(\w+Script)\s+= (partition|plain)Script\("(\w+)"\)`)
+// scriptDeclarations finds how the scripts are declared in Go: variable, kind, file. seenDeclarations finds those that there
+// are for each kind of filter: field, file.
+var (
+	scriptDeclarations = regexp.MustCompile(`(\w+Script)\s+= (partition|plain)Script\("(\w+)"\)`)
+	seenDeclarations   = regexp.MustCompile(`(\w+): seenPartitionScript\("(\w+)", kind\)`)
+)
 
 // goSources returns the package's Go text without its tests.
 func goSources() string {
@@ -57,14 +61,16 @@ var heads = sync.OnceValue(func() map[string]scriptHead {
 	}
 	files := redisfrontier.ScriptFiles()
 	all := map[string]scriptHead{}
-	for name, source := range redisfrontier.Composed(partition, plain) {
+	for name, sources := range redisfrontier.Composed(partition, plain) {
 		text := headOf(files[name])
-		if slices.Contains(partition, name) {
+		if !slices.Contains(plain, name) {
 			text += headOf(files["prelude"])
 		}
-		sum := sha1.Sum([]byte(source))
-		all[hex.EncodeToString(sum[:])] = scriptHead{
-			name: name, keys: highest(text, "KEYS"), args: highest(text, "ARGV"), more: regexp.MustCompile(`ARGV\[\d+\.\.\]`).MatchString(text),
+		for _, source := range sources {
+			sum := sha1.Sum([]byte(source))
+			all[hex.EncodeToString(sum[:])] = scriptHead{
+				name: name, keys: highest(text, "KEYS"), args: highest(text, "ARGV"), more: regexp.MustCompile(`ARGV\[\d+\.\.\]`).MatchString(text),
+			}
 		}
 	}
 	return all
@@ -131,7 +137,12 @@ func TestEveryScriptIsUsedAndItsHeadIsTrue(t *testing.T) {
 	source, files := goSources(), redisfrontier.ScriptFiles()
 	used := map[string]bool{"prelude": true}
 	prelude := headOf(files["prelude"])
-	for _, m := range scriptDeclarations.FindAllStringSubmatch(source, -1) {
+	declared := scriptDeclarations.FindAllStringSubmatch(source, -1)
+	for _, m := range seenDeclarations.FindAllStringSubmatch(source, -1) {
+		declared = append(declared, []string{"", m[1], "partition", m[2]})
+		used["seen"] = true // a file of redisdedup
+	}
+	for _, m := range declared {
 		variable, kind, name := m[1], m[2], m[3]
 		used[name] = true
 		if len(regexp.MustCompile(`\b`+variable+`\b`).FindAllString(source, 2)) < 2 {
@@ -187,9 +198,11 @@ func TestRedisAcceptsEveryScript(t *testing.T) {
 	if len(partition) == 0 || len(plain) == 0 {
 		t.Fatal("no scripts are declared")
 	}
-	for name, source := range redisfrontier.Composed(partition, plain) {
-		if err := client.ScriptLoad(context.Background(), source).Err(); err != nil {
-			t.Errorf("%s.lua: %v", name, err)
+	for name, sources := range redisfrontier.Composed(partition, plain) {
+		for _, source := range sources {
+			if err := client.ScriptLoad(context.Background(), source).Err(); err != nil {
+				t.Errorf("%s.lua: %v", name, err)
+			}
 		}
 	}
 }

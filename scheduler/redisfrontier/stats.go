@@ -82,7 +82,7 @@ func addStats(s *scheduler.Stats, reply any) error {
 
 // Check implements [scheduler.Checker]. It calls check.lua.
 func (f *Frontier) Check(ctx context.Context) (broken []string, err error) {
-	replies, err := f.everywhere(ctx, func(p int) *call { return f.call(checkScript, p) })
+	replies, err := f.everywhere(ctx, func(p int) *call { return f.call(f.seen.check, p) })
 	if err != nil {
 		return nil, err
 	}

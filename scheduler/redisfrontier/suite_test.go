@@ -13,6 +13,9 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/lycosa-crawl/lycosa/dedup"
+	"github.com/lycosa-crawl/lycosa/dedup/memdedup"
+	"github.com/lycosa-crawl/lycosa/dedup/redisdedup"
 	"github.com/lycosa-crawl/lycosa/internal/servers"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 	"github.com/lycosa-crawl/lycosa/scheduler/frontiertest"
@@ -40,6 +43,42 @@ func TestSuite(t *testing.T) {
 	}
 }
 
+// memory is an exact store, of all frontiers of the test.
+type memory struct{ *memdedup.Set }
+
+func (m memory) Record(ctx context.Context, fps ...dedup.Fingerprint) error {
+	_, err := m.Add(ctx, fps...)
+	return err
+}
+
+// All kinds of filter keep all promises of the frontier; those that may lose tasks do not at this rate.
+func TestSuiteWithEachFilter(t *testing.T) {
+	t.Parallel()
+	server := servers.Redis(t)
+	for name, filter := range map[string]redisdedup.Spec{
+		"set":     {Kind: redisdedup.Set},
+		"bloom":   {Kind: redisdedup.Bloom, Rate: 1e-6},
+		"twotier": {Kind: redisdedup.TwoTier, Rate: 0.3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			frontiertest.Run(t, openerWith(server.URL, 4, func(c *redisfrontier.Config) {
+				c.Filter = filter
+				if filter.Kind == redisdedup.TwoTier {
+					c.Exact = exactOf
+				}
+			}))
+		})
+	}
+}
+
+var exacts sync.Map // crawl -> memory
+
+func exactOf(crawl redisfrontier.CrawlInfo) (dedup.Exact, error) {
+	exact, _ := exacts.LoadOrStore(crawl.Name+crawl.Epoch, memory{memdedup.NewSet()})
+	return exact.(memory), nil
+}
+
 func TestSuiteOnCluster(t *testing.T) {
 	t.Parallel()
 	frontiertest.Run(t, opener(servers.RedisCluster(t, 3).URL, 16))
@@ -47,6 +86,10 @@ func TestSuiteOnCluster(t *testing.T) {
 
 // opener opens frontiers of the suite on the Redis at url, each with a client of its own, as workers have.
 func opener(url string, partitions int) frontiertest.Opener {
+	return openerWith(url, partitions, func(*redisfrontier.Config) {})
+}
+
+func openerWith(url string, partitions int, more func(*redisfrontier.Config)) frontiertest.Opener {
 	var crews sync.Map // crawl -> *crew
 	return func(t testing.TB, o frontiertest.Options) scheduler.Frontier {
 		client := dial(t, url)
@@ -59,6 +102,7 @@ func opener(url string, partitions int) frontiertest.Opener {
 		if o.Ordered {
 			c.Partitions = 1
 		}
+		more(&c)
 		f := openWith(t, client, c)
 		of, _ := crews.LoadOrStore(o.Crawl, new(crew))
 		of.(*crew).join(f)

@@ -4,6 +4,7 @@
 -- returns the broken invariants in words
 --@ hosts
 --@ tasks
+--@ seen
 if not open() then return NOCRAWL end
 local broken = {}
 local function expect(what, is, should)
@@ -76,16 +77,6 @@ expect('counter of the parked', c[5], parked)
 expect('dead letters', call('LLEN', P .. 'x'), c[7] - c[9])
 expect('dead links', call('LLEN', P .. 'g'), c[8] - c[10])
 
-local seen, size, split = 0, 2 ^ state[9], tonumber(state[10])
-for b = 0, size + split - 1 do
-  local members = call('SMEMBERS', P .. 's:' .. b)
-  for i = 1, #members do
-    local at = tonumber(sub(members[i], -9))
-    local should = at % size
-    if should < split then should = at % (2 * size) end
-    if should ~= b then expect('set of fingerprint ' .. members[i], b, should) end
-  end
-  seen = seen + #members
-end
-expect('counter of the seen', tonumber(state[8] or 0), seen)
+seen_open()
+seen_count(expect, tonumber(state[8] or 0))
 return broken

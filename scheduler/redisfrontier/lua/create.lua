@@ -8,10 +8,11 @@
 -- ARGV[5] delay, ms
 -- ARGV[6] concurrency
 -- ARGV[7] settings, JSON
+-- ARGV[8] filter
 -- returns the fields and values of ctl
 local ctl = KEYS[1]
 if redis.call('EXISTS', ctl) == 0 then
   redis.call('HSET', ctl, 'schema', ARGV[1], 'epoch', ARGV[2], 'created', ARGV[3], 'partitions', ARGV[4],
-    'delay', ARGV[5], 'concurrency', ARGV[6], 'settings', ARGV[7], 'state', 'creating')
+    'delay', ARGV[5], 'concurrency', ARGV[6], 'settings', ARGV[7], 'filter', ARGV[8], 'state', 'creating')
 end
 return redis.call('HGETALL', ctl)

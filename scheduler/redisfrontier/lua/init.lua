@@ -4,7 +4,9 @@
 -- ARGV[2] version of the schema
 -- ARGV[3] delay of the crawl, ms
 -- ARGV[4] concurrency of the crawl
+-- ARGV[5] layers of a Bloom filter, for bp; empty: none
 -- returns 1 if it was created
 if open() then return 0 end
-call('HSET', M, 'v', ARGV[2], 'pd', ARGV[3], 'pc', ARGV[4], 'si', 0, 'sp', 0)
+call('HSET', M, 'v', ARGV[2], 'pd', ARGV[3], 'pc', ARGV[4], 'si', 0, 'sp', 0, 'bn', 1, 'ba', 0)
+if ARGV[5] ~= '' then call('SET', P .. 'bp', ARGV[5]) end
 return 1

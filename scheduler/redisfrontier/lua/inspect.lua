@@ -2,7 +2,7 @@
 -- inspect: look for a task, a bounded part of the way a call.
 -- ARGV[1] now  ms; 0 = the server's clock
 -- ARGV[2] host
--- ARGV[3] fingerprint, decimal
+-- ARGV[3] fingerprint, in the form of the crawl's kind of filter
 -- ARGV[4] fingerprint, 8 bytes
 -- ARGV[5] where to look: 1 queues, 2 leases, 3 delayed, 4 calendar, 5 parked, 6 dead letters, 7 dead links
 -- ARGV[6] the level, cursor, minute or label to go on with; empty = from the beginning
@@ -14,6 +14,7 @@
 --          dead and gone, instead of level and element: the letter}
 --@ hosts
 --@ tasks
+--@ seen
 if not open() then return NOCRAWL end
 local host, fp, raw = ARGV[2], ARGV[3], ARGV[4]
 local stage, at, off, budget = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -142,11 +143,9 @@ local stages = {
   end,
 }
 
-if stage == 1 and at == '' then -- see push.lua for the sets of fingerprints
-  local digits, size = tonumber(sub(fp, -9)), 2 ^ state[9]
-  local set = digits % size
-  if set < tonumber(state[10]) then set = digits % (2 * size) end
-  if call('SISMEMBER', P .. 's:' .. set, fp) == 0 then return answer('unseen') end
+if stage == 1 and at == '' then
+  seen_open()
+  if seen_has(fp) == 0 then return answer('unseen') end
 end
 while budget > 0 do
   local hit, ended = stages[stage]()

@@ -2,63 +2,41 @@
 -- push: mark tasks as seen and queue those that were not, in one step.
 -- ARGV[1] now  ms; 0 = the server's clock
 -- ARGV[2] duplicates to count that the client recognised by itself
--- ARGV[3..] per host: host, number of tasks, then per task: fingerprint (decimal), how, element
---           how is the level (1 hex digit), then "!" to queue it even if seen, then the ms it is due, if later
--- returns the number of tasks queued
+-- ARGV[3..] per host: host, number of tasks, then per task: fingerprint (in the form of the crawl's kind of filter), how, element
+--           how is the level (1 hex digit), then "!" to queue it even if seen, or "-" to do so and not to record it as seen,
+--           then the ms it is due, if later
+-- returns the number of tasks queued; if the filter has another store, {that, m.cn, a string with what seen_add says of each}
 --@ hosts
 --@ tasks
+--@ seen
 if not open() then return NOCRAWL end
 
--- Fingerprints stand in sets of integers s:<n>. The number of sets grows one by one (linear hashing), so that
--- none ever holds more than 512, beyond which Redis needs four times the memory: on average LOAD of them a set,
--- at most twice that in those next to be split, and 512 is 7 standard deviations above twice LOAD.
-local LOAD = 186
-local seen, bits, split = tonumber(state[8] or 0), tonumber(state[9]), tonumber(state[10])
-local size = 2 ^ bits
-
--- The last 9 digits of a fingerprint, a number that Lua can hold exactly, choose its set.
-local function bucket(fp)
-  local a = tonumber(sub(fp, -9))
-  local b = a % size
-  if b < split then b = a % (2 * size) end
-  return b
-end
-
-local function grow()
-  local from, to = P .. 's:' .. split, P .. 's:' .. (split + size)
-  local members, leaving = call('SMEMBERS', from), {}
-  for i = 1, #members do
-    if tonumber(sub(members[i], -9)) % (2 * size) ~= split then leaving[#leaving + 1] = members[i] end
-  end
-  each_chunk('SREM', from, leaving)
-  each_chunk('SADD', to, leaving)
-  split = split + 1
-  if split == size then
-    bits, split = bits + 1, 0
-    size = 2 * size
-  end
-end
-
+seen_open()
 local names, i = {}, 3
 while i <= #ARGV do
   names[#names + 1] = ARGV[i]
   i = i + 2 + 3 * ARGV[i + 1]
 end
 local hosts, changed = load(names), {}
-local queued, delayed, fresh, duplicates, due = 0, {}, 0, tonumber(ARGV[2]), NEVER
+local queued, delayed, fresh, duplicates, due, answers = 0, {}, 0, tonumber(ARGV[2]), NEVER, {}
 i = 3
 for g = 1, #hosts do
   local s, by_level, n = hosts[g], {}, 0
   local last = i + 1 + 3 * ARGV[i + 1]
   for t = i + 2, last, 3 do
     local fp, how = ARGV[t], ARGV[t + 1]
-    local is_new = call('SADD', P .. 's:' .. bucket(fp), fp)
-    fresh = fresh + is_new
-    local level, forced, at = how, false, nil
+    local level, forced, at, answer = how, false, nil, nil
     if #how > 1 then
-      level, forced, at = sub(how, 1, 1), sub(how, 2, 2) == '!', tonumber(string.match(how, '%d+$', 2))
+      local mark = sub(how, 2, 2)
+      level, forced, at = sub(how, 1, 1), mark == '!' or mark == '-', tonumber(string.match(how, '%d+$', 2))
+      if mark == '-' then answer = 0 end
     end
-    if is_new == 0 and not forced then
+    answer = answer or seen_add(fp)
+    if answer == 1 then fresh = fresh + 1 end
+    answers[#answers + 1] = answer
+    if answer == 2 and not forced then
+      -- The client asks the other store, and comes again if the task is new.
+    elseif answer ~= 1 and not forced then
       duplicates = duplicates + 1
     elseif at and at > now then
       token = token + 1 -- makes equal tasks different
@@ -86,11 +64,7 @@ for g = 1, #hosts do
   end
 end
 
-if fresh > 0 then
-  local splits = bits * 1e9 + split
-  while seen + fresh > LOAD * (size + split) do grow() end
-  if bits * 1e9 + split ~= splits then call('HSET', M, 'si', bits, 'sp', split) end
-end
+seen_close(fresh)
 if #delayed > 0 then
   each_chunk('ZADD', P .. 'd', delayed)
   call('HSET', M, 'q', token)
@@ -99,4 +73,5 @@ if queued > 0 then due = min(due, save(changed)) end
 local added = queued + #delayed / 2
 count('n', fresh, 'u', duplicates, 'p', queued, 'd', #delayed / 2, 'a', added)
 notify(due)
+if seen_confirm then return {added, call('HGET', M, 'cn') or '0', table.concat(answers)} end
 return added

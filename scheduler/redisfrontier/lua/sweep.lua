@@ -4,7 +4,8 @@
 -- ARGV[2] keys to delete in one step, about
 -- returns 1 if nothing is left, 0 if there is more to do
 --@ hosts
-local dying = call('HMGET', M, 'v', 'si', 'sp', 'gh', 'gs')
+--@ sweepseen
+local dying = call('HMGET', M, 'v', 'si', 'gh')
 if not dying[2] then -- no partition, or all is gone
   call('DEL', M)
   return 1
@@ -14,8 +15,8 @@ if dying[1] then call('HDEL', M, 'v') end
 local budget = tonumber(ARGV[2])
 
 -- The queues of the hosts, by a cursor over h, which nobody changes any more.
-if dying[4] ~= 'end' then
-  local page = call('HSCAN', H, dying[4] or '0', 'COUNT', budget)
+if dying[3] ~= 'end' then
+  local page = call('HSCAN', H, dying[3] or '0', 'COUNT', budget)
   local keys = {}
   for i = 1, #page[2], 2 do
     for level in string.gmatch(sub(page[2][i + 1], 23), '.') do keys[#keys + 1] = queue(page[2][i], level) end
@@ -25,14 +26,8 @@ if dying[4] ~= 'end' then
   return 0
 end
 
--- The sets of fingerprints.
-local sets, from = 2 ^ dying[2] + dying[3], tonumber(dying[5] or 0)
-if from < sets then
-  local to = min(from + budget, sets)
-  for i = from, to - 1 do call('UNLINK', P .. 's:' .. i) end
-  call('HSET', M, 'gs', to)
-  return 0
-end
+-- What the filter keeps.
+if seen_sweep(budget) then return 0 end
 
 -- The calendar, then the parked, some of each.
 local minutes = call('ZRANGE', P .. 'wi', 0, budget - 1)

@@ -1,0 +1,309 @@
+package redisdedup_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lycosa-crawl/lycosa/dedup"
+	"github.com/lycosa-crawl/lycosa/dedup/deduptest"
+	"github.com/lycosa-crawl/lycosa/dedup/filededup"
+	"github.com/lycosa-crawl/lycosa/dedup/memdedup"
+	"github.com/lycosa-crawl/lycosa/dedup/redisdedup"
+	"github.com/lycosa-crawl/lycosa/internal/servers"
+)
+
+func dial(tb testing.TB, url string) redis.UniversalClient {
+	tb.Helper()
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	client := redis.NewClient(o)
+	tb.Cleanup(func() { client.Close() })
+	return client
+}
+
+var names atomic.Int64
+
+func open(tb testing.TB, client redis.UniversalClient, spec redisdedup.Spec, exact dedup.Exact) *redisdedup.Filter {
+	tb.Helper()
+	f, err := redisdedup.Open(tb.Context(), client, redisdedup.Config{Name: fmt.Sprint("f", names.Add(1)), Spec: spec, Exact: exact})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		broken, err := f.Check(context.Background())
+		if err != nil || len(broken) > 0 {
+			tb.Errorf("check: %v, %v", broken, err)
+		}
+	})
+	return f
+}
+
+func openFile(tb testing.TB) *filededup.Store {
+	tb.Helper()
+	s, err := filededup.Open(tb.TempDir())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { s.Close() })
+	return s
+}
+
+// memory is an exact store that a crash of the test would lose.
+type memory struct{ *memdedup.Set }
+
+func (m memory) Record(ctx context.Context, fps ...dedup.Fingerprint) error {
+	_, err := m.Add(ctx, fps...)
+	return err
+}
+
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	t.Run("intset", func(t *testing.T) {
+		deduptest.Run(t, func(t *testing.T) dedup.Filter { return open(t, client, redisdedup.Spec{}, nil) })
+	})
+	t.Run("set", func(t *testing.T) {
+		deduptest.Run(t, func(t *testing.T) dedup.Filter { return open(t, client, redisdedup.Spec{Kind: redisdedup.Set}, nil) })
+	})
+	t.Run("twotier", func(t *testing.T) {
+		// A rate at which nearly all depends on the other store.
+		deduptest.Run(t, func(t *testing.T) dedup.Filter {
+			return open(t, client, redisdedup.Spec{Kind: redisdedup.TwoTier, Rate: 0.2}, memory{memdedup.NewSet()})
+		})
+	})
+	t.Run("bloom", func(t *testing.T) {
+		deduptest.RunApproximate(t, func(t *testing.T, expected uint, rate float64) dedup.Filter {
+			return open(t, client, redisdedup.Spec{Kind: redisdedup.Bloom, Rate: rate, Expected: int64(expected)}, nil)
+		})
+	})
+	t.Run("bloom grown", func(t *testing.T) {
+		deduptest.RunApproximate(t, func(t *testing.T, _ uint, rate float64) dedup.Filter {
+			return open(t, client, redisdedup.Spec{Kind: redisdedup.Bloom, Rate: rate}, nil)
+		})
+	})
+}
+
+func random(seed uint64, n int) []dedup.Fingerprint {
+	r := rand.New(rand.NewPCG(seed, 6))
+	fps := make([]dedup.Fingerprint, n)
+	for i := range fps {
+		binary.BigEndian.PutUint64(fps[i][:8], r.Uint64())
+	}
+	return fps
+}
+
+// A filter in Redis and one in process that were given the same fingerprints hold the same bits, through all layers.
+func TestBitsAreThoseOfTheProcess(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	for _, spec := range []redisdedup.Spec{
+		{Kind: redisdedup.Bloom, Rate: 0.01},
+		{Kind: redisdedup.Bloom, Rate: 0.001, Expected: 50_000},
+		{Kind: redisdedup.Bloom, Rate: 1e-6, Expected: 1000},
+	} {
+		f, fps := open(t, client, spec, nil), random(1, 40_000)
+		mem, err := memdedup.NewBloom(uint(spec.Expected), spec.Rate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := f.Add(t.Context(), fps...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, fp := range fps {
+			if mem.AddOne(fp) != fresh[i] {
+				t.Fatalf("%s: fingerprint %d: new is %v in Redis alone", spec, i, fresh[i])
+			}
+		}
+		bits, err := f.Export(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var redisFile, memFile bytes.Buffer
+		_, err1 := bits.WriteTo(&redisFile)
+		_, err2 := mem.WriteTo(&memFile)
+		if err1 != nil || err2 != nil || !bytes.Equal(redisFile.Bytes(), memFile.Bytes()) {
+			t.Errorf("%s: the bits differ: %v, %v", spec, err1, err2)
+		}
+		back := open(t, client, spec, nil)
+		if err := back.Import(t.Context(), bits); err != nil {
+			t.Fatal(err)
+		}
+		seen, err := back.Has(t.Context(), fps...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range seen {
+			if !seen[i] {
+				t.Fatalf("%s: fingerprint %d was lost on the way", spec, i)
+			}
+		}
+		was, _ := f.Stats(t.Context())
+		is, _ := back.Stats(t.Context())
+		if was != is {
+			t.Errorf("%s: %+v, was %+v", spec, is, was)
+		}
+		if err := back.Import(t.Context(), bits); err == nil {
+			t.Errorf("%s: bits were imported into a filter that holds some", spec)
+		}
+	}
+}
+
+// failing is an exact store whose calls fail as often as not, before or after their work: as a crash leaves it.
+type failing struct {
+	dedup.Exact
+
+	n atomic.Int64
+}
+
+var errCrash = errors.New("crash")
+
+func (f *failing) Has(ctx context.Context, fps ...dedup.Fingerprint) ([]bool, error) {
+	if f.n.Add(1)%3 == 0 {
+		return nil, errCrash
+	}
+	return f.Exact.Has(ctx, fps...)
+}
+
+func (f *failing) Record(ctx context.Context, fps ...dedup.Fingerprint) error {
+	switch f.n.Add(1) % 4 {
+	case 0:
+		return errCrash
+	case 1:
+		if err := f.Exact.Record(ctx, fps...); err != nil {
+			return err
+		}
+		return errCrash
+	default:
+		return f.Exact.Record(ctx, fps...)
+	}
+}
+
+// After a call that failed half-way, a fingerprint is new in the repetition or it was new in Redis before: in the set of
+// the pending, whose task the same script has queued. A fingerprint that was never added is never seen.
+func TestTwoTierLosesNothingWhenTheOtherStoreFails(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	exact := &failing{Exact: memory{memdedup.NewSet()}}
+	f := open(t, client, redisdedup.Spec{Kind: redisdedup.TwoTier, Rate: 0.3}, exact)
+	fps := random(2, 20_000)
+	for i := 0; i < len(fps); i += 100 {
+		for {
+			_, err := f.Add(t.Context(), fps[i:i+100]...)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, errCrash) {
+				t.Fatal(err)
+			}
+		}
+	}
+	sure := exact.Exact
+	known, err := sure.Has(t.Context(), fps...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range known {
+		if !known[i] {
+			t.Fatalf("fingerprint %d never reached the other store", i)
+		}
+	}
+	exact.n.Store(math.MinInt64 / 2)
+	if n, err := f.Len(t.Context()); err != nil || n != int64(len(fps)) {
+		t.Errorf("%d fingerprints, want %d, %v", n, len(fps), err)
+	}
+}
+
+func TestAnotherSpecIsRefused(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	was := redisdedup.Config{Name: "x", Spec: redisdedup.Spec{Kind: redisdedup.Bloom, Rate: 0.01, Expected: 1000}}
+	if _, err := redisdedup.Open(t.Context(), client, was); err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range []redisdedup.Spec{{}, {Kind: redisdedup.Bloom}, {Kind: redisdedup.Bloom, Rate: 0.01, Expected: 1001}} {
+		_, err := redisdedup.Open(t.Context(), client, redisdedup.Config{Name: "x", Spec: spec})
+		other, ok := errors.AsType[*redisdedup.SpecError](err)
+		if !ok || other.Has != "bloom:0.01,1000" {
+			t.Errorf("%s: %v", spec.WithDefaults(), err)
+		}
+	}
+	if _, err := redisdedup.Open(t.Context(), client, was); err != nil {
+		t.Errorf("the same one: %v", err)
+	}
+	for _, c := range []redisdedup.Config{
+		{Name: "", Spec: was.Spec},
+		{Name: "y", Spec: redisdedup.Spec{Kind: redisdedup.TwoTier}},
+		{Name: "y", Spec: redisdedup.Spec{Kind: "cuckoo"}},
+		{Name: "y", Spec: redisdedup.Spec{Kind: redisdedup.Bloom, Rate: 2}},
+		{Name: "y", Spec: redisdedup.Spec{Kind: redisdedup.Bloom, Expected: 1e12}},
+	} {
+		if _, err := redisdedup.Open(t.Context(), client, c); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+func TestPurgeLeavesNothing(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	for i, spec := range []redisdedup.Spec{{}, {Kind: redisdedup.Set}, {Kind: redisdedup.Bloom}, {Kind: redisdedup.TwoTier, Expected: 1_000_000}} {
+		c := redisdedup.Config{Name: fmt.Sprint("p", i), Spec: spec}
+		if spec.Kind == redisdedup.TwoTier {
+			c.Exact = openFile(t)
+		}
+		f, err := redisdedup.Open(t.Context(), client, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Add(t.Context(), random(3, 30_000)...); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Purge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if keys, err := client.Keys(t.Context(), "*").Result(); err != nil || len(keys) > 0 {
+			t.Errorf("%s: %q are left, %v", f.Spec(), keys, err)
+		}
+		if _, err := f.Add(t.Context(), random(3, 1)...); !errors.Is(err, redisdedup.ErrNoFilter) {
+			t.Errorf("%s: Add after Purge: %v", f.Spec(), err)
+		}
+	}
+}
+
+func TestSpecsAreReadAsWritten(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]redisdedup.Spec{
+		"intset":            {Kind: redisdedup.IntSet},
+		"set":               {Kind: redisdedup.Set},
+		"bloom":             {Kind: redisdedup.Bloom, Rate: 0.001},
+		"bloom:0.01":        {Kind: redisdedup.Bloom, Rate: 0.01},
+		"twotier:1e-4,1e9":  {Kind: redisdedup.TwoTier, Rate: 1e-4, Expected: 1e9},
+		"bloom:0.05,123456": {Kind: redisdedup.Bloom, Rate: 0.05, Expected: 123456},
+	} {
+		s, err := redisdedup.ParseSpec(text)
+		if err != nil || s != want {
+			t.Errorf("%s: %+v, %v", text, s, err)
+		}
+		if again, err := redisdedup.ParseSpec(s.String()); err != nil || again != s {
+			t.Errorf("%s: written as %s, read as %+v, %v", text, s, again, err)
+		}
+	}
+	for _, text := range []string{"", "cuckoo", "bloom:", "bloom:0", "bloom:1", "bloom:x", "bloom:0.1,", "bloom:0.1,0", "bloom:0.1,1.5", "intset:0.1", "bloom:NaN", "bloom:0.1,-3"} {
+		if s, err := redisdedup.ParseSpec(text); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q is read as %+v, %v", text, s, err)
+		}
+	}
+}
