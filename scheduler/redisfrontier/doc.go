@@ -37,5 +37,11 @@
 // then they return an error that wraps [scheduler.ErrUnavailable]. A claim whose answer was lost is not repeated: the
 // next claim is a new one, and what was lost comes back when its lease expires. A repeated Finish may find that its
 // first try took effect although the answer was lost; such a lease is not reported as lost. When Redis is out of memory
-// only Push and Save are refused, so that the crawl drains.
+// only Push, Save, Rejected and the creation of a crawl are refused, so that the crawl drains.
+//
+// The log says once that Redis is away or out of memory, and once that this is over, also when a single server of a cluster
+// is. While the slots of a cluster move, scripts on them wait.
+//
+// A failover loses what the new master had not received: pushes, and then always whole ones, unless [Config.Confirm] asks
+// the replicas; claims and finishes, which costs a second visit. This process then takes nothing as known any more.
 package redisfrontier

@@ -155,6 +155,11 @@ func (fl *fleet) conclude() {
 	}
 	fl.stop()
 	fl.workers.Wait()
+	for _, f := range fl.frontiers { // the crawl may end before a worker has asked all servers again
+		if _, err := f.Stats(context.Background()); err != nil {
+			fl.t.Errorf("stats: %v", err)
+		}
+	}
 	fl.sound(f)
 }
 

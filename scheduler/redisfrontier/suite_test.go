@@ -143,7 +143,9 @@ func dial(t testing.TB, url string) redis.UniversalClient {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client.AddHook(headChecker{t})
+	if _, ok := t.(*testing.T); ok { // not where speed is measured
+		client.AddHook(headChecker{t})
+	}
 	t.Cleanup(func() { client.Close() })
 	return client
 }
