@@ -47,7 +47,8 @@ type Config struct {
 	// Worker names this process in its leases, in at most 255 bytes. Default: host name and process id.
 	Worker string
 	// Filter is how the crawl remembers what it has seen. It is fixed when the crawl is created; another one is refused later. Default: what
-	// the crawl has; for a new crawl sets of integers. A Bloom filter loses pages, at its rate.
+	// the crawl has; for a new crawl sets of integers. A Bloom filter loses pages, at its rate; a TwoTier
+	// one queues what only looked seen after the rest of its call.
 	Filter redisdedup.Spec
 	// Exact opens the exact half of a TwoTier filter: the same store for the whole fleet, and another one for each epoch of a crawl,
 	// since what an earlier crawl of the name has seen says nothing about this one. It is called for such crawls alone; without it
