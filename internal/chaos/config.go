@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -87,7 +88,7 @@ func (c Config) Validate() error {
 	case c.MaxRefetched < 0 || c.MaxRefetched > 100:
 		return fmt.Errorf("max-refetched (%g) must be from 0 to 100, in per cent", c.MaxRefetched)
 	case c.MongoDB != "" && c.Mongod != "":
-		return fmt.Errorf("mongodb and mongod exclude each other")
+		return errors.New("mongodb and mongod exclude each other")
 	}
 	if c.MongoDB != "" {
 		_, err := singleHost(c.MongoDB)
@@ -101,11 +102,11 @@ func singleHost(uri string) (*url.URL, error) {
 	u, err := url.Parse(uri)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("mongodb: the URI cannot be read")
+		return nil, errors.New("mongodb: the URI cannot be read")
 	case u.Scheme != "mongodb":
-		return nil, fmt.Errorf("mongodb: want mongodb://HOST:PORT")
+		return nil, errors.New("mongodb: want mongodb://HOST:PORT")
 	case u.Hostname() == "":
-		return nil, fmt.Errorf("mongodb: the URI names no host")
+		return nil, errors.New("mongodb: the URI names no host")
 	}
 	if u.Port() == "" {
 		u.Host += ":27017"

@@ -253,10 +253,11 @@ func (j *judge) explain(first, second *testsite.Visit) string {
 	return whyUnexplained
 }
 
-// woken reports whether a request began within a lease after its worker was woken.
+// woken reports whether a request began within a lease after its worker was woken from a stop in which leases can have
+// run out.
 func (j *judge) woken(v *testsite.Visit) bool {
 	return slices.ContainsFunc(j.r.befell(workerOf(v), Stop), func(w Window) bool {
-		return !w.To.IsZero() && !w.To.After(v.Began) && v.Began.Sub(w.To) < j.r.Lease
+		return !w.To.IsZero() && w.To.Sub(w.From) > j.r.Lease/2 && !w.To.After(v.Began) && v.Began.Sub(w.To) < j.r.Lease
 	})
 }
 
