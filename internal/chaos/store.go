@@ -118,8 +118,11 @@ func (s *store) out(round, place int) string {
 		return filepath.Join(s.dir, fmt.Sprintf("round-%d-place-%d.jsonl", round, place))
 	}
 	u := *s.uri
-	u.Host, u.Path = s.proxy.addr(), "/"+s.database(round)
 	q := u.Query()
+	if db := strings.TrimPrefix(u.Path, "/"); db != "" && u.User != nil && !q.Has("authSource") {
+		q.Set("authSource", db) // what the URI's database stands for besides
+	}
+	u.Host, u.Path = s.proxy.addr(), "/"+s.database(round)
 	q.Del("replicaSet")
 	q.Set("directConnection", "true") // the addresses that a replica set gives would lead past the proxy
 	u.RawQuery = q.Encode()
