@@ -216,7 +216,7 @@ func (p *program) printVerdict(v *chaos.Verdict) error {
 	row("no lease is used that ran out", checks(chaos.CheckExpired), "%d requests of woken workers on one", v.Refetched.Expired)
 	row("hosts keep their delay", checks(chaos.CheckDelay), "%d gaps on %d hosts, %d too short; the closest is %.2f of the delay", v.Delay.Gaps, v.Delay.Hosts, v.Delay.Breaches, v.Delay.Closest)
 	row("", nil, "apart: %d with a request in flight of a stopped or dead process", v.Delay.Apart)
-	row("", nil, "allowed for: the site's own lateness, %.0f ms at worst", v.Delay.Lateness)
+	row("", nil, "allowed: %d short by what the site's own process was late, %.0f ms at worst", v.Delay.Allowed, v.Delay.Lateness)
 	row("hosts keep their width", checks(chaos.CheckConcurrency), "%d hosts, %d times too many; at most %d at once", v.Concurrency.Hosts, v.Concurrency.Breaches, v.Concurrency.Widest)
 	row("", nil, "apart: %d beside a request held open by a stopped or dead process", v.Concurrency.Apart)
 	row("the frontier's records agree", checks(chaos.CheckInvariants), "%d invariants broken", len(v.Invariants))

@@ -68,25 +68,25 @@ func (c Config) Validate() error {
 	c = c.withDefaults()
 	switch {
 	case c.Workers < 1 || c.Workers > 500:
-		return fmt.Errorf("workers (%d) must be from 1 to 500", c.Workers)
+		return fmt.Errorf("workers %d: must be from 1 to 500", c.Workers)
 	case c.Hosts < 1 || c.Hosts > 250:
-		return fmt.Errorf("hosts (%d) must be from 1 to 250", c.Hosts)
+		return fmt.Errorf("hosts %d: must be from 1 to 250", c.Hosts)
 	case c.Pages < 10*c.Hosts || c.Pages > 1_000_000:
-		return fmt.Errorf("pages (%d) must be from 10 for each host (%d) to 1000000", c.Pages, 10*c.Hosts)
+		return fmt.Errorf("pages %d: must be from 10 for each host (%d) to 1000000", c.Pages, 10*c.Hosts)
 	case c.Lease < time.Second || c.Lease > time.Minute:
-		return fmt.Errorf("lease (%v) must be from 1s to 1m", c.Lease)
+		return fmt.Errorf("lease %v: must be from 1s to 1m", c.Lease)
 	case c.PerHost < 1 || c.PerHost > 1000:
-		return fmt.Errorf("per-host (%d) must be from 1 to 1000", c.PerHost)
+		return fmt.Errorf("per-host %d: must be from 1 to 1000", c.PerHost)
 	case c.KillEvery < 50*time.Millisecond:
-		return fmt.Errorf("kill-every (%v) must be at least 50ms", c.KillEvery)
+		return fmt.Errorf("kill-every %v: must be at least 50ms", c.KillEvery)
 	case c.Duration < 0:
-		return fmt.Errorf("duration (%v) must not be negative", c.Duration)
+		return fmt.Errorf("duration %v: must not be negative", c.Duration)
 	case c.Latency < 0 || c.Latency > c.Lease/2:
-		return fmt.Errorf("latency (%v) must be from 0 to half the lease (%v)", c.Latency, c.Lease)
+		return fmt.Errorf("latency %v: must be from 0 to half the lease (%v)", c.Latency, c.Lease)
 	case c.Delay != 0 && (c.Delay < 10*time.Millisecond || c.Delay > c.Lease/2):
-		return fmt.Errorf("delay (%v) must be 0, or from 10ms to half the lease (%v)", c.Delay, c.Lease)
+		return fmt.Errorf("delay %v: must be 0, or from 10ms to half the lease (%v)", c.Delay, c.Lease)
 	case c.MaxRefetched < 0 || c.MaxRefetched > 100:
-		return fmt.Errorf("max-refetched (%g) must be from 0 to 100, in per cent", c.MaxRefetched)
+		return fmt.Errorf("max-refetched %g: must be from 0 to 100, in per cent", c.MaxRefetched)
 	case c.MongoDB != "" && c.Mongod != "":
 		return errors.New("mongodb and mongod exclude each other")
 	}

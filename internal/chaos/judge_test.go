@@ -237,7 +237,7 @@ func TestFaultsExplainWhatTheyDo(t *testing.T) {
 			r.ask(paced, "/f", 1, 500, 510)
 			r.ask(paced, "/g", 2, 570, 600)
 			r.Pulse = []Tick{{at(100), 3 * time.Millisecond}, {at(505), 30 * time.Millisecond}}
-		}, func(v *Verdict) bool { return v.Delay.Lateness == 30 && v.Delay.Closest == 0.7 }},
+		}, func(v *Verdict) bool { return v.Delay.Lateness == 30 && v.Delay.Closest == 0.7 && v.Delay.Allowed == 1 }},
 		"no redis at the start": {func(r *Record) {
 			r.Workers[1].Exit = 8
 			r.fault(RedisCut, 0, 10, 500)

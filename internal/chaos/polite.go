@@ -47,7 +47,9 @@ func (j *judge) delay(host string, d time.Duration, visits []*testsite.Visit) {
 		}
 		n.Gaps++
 		switch {
+		case gap >= d-grain:
 		case gap >= d-grain-late(j.r.Pulse, first.Began):
+			n.Allowed++
 		case j.inFlight(first) || j.inFlight(second):
 			n.Apart++
 		default:

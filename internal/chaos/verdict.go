@@ -48,6 +48,7 @@ type Verdict struct {
 		Hosts    int     `json:"hosts"`
 		Gaps     int     `json:"gaps"` // measured
 		Breaches int     `json:"breaches"`
+		Allowed  int     `json:"allowed"`     // that fell short by no more than the site's own process was late then
 		Apart    int     `json:"apart"`       // with a request in flight while its process was stopped or dead
 		Closest  float64 `json:"closest"`     // the shortest gap in delays
 		Lateness float64 `json:"lateness_ms"` // of the site's own process, at worst
