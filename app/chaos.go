@@ -40,8 +40,8 @@ All faults are drawn from --seed and told in the log. Rounds of one crawl each f
 one another until --duration is over; the last is crawled to its end in peace.
 
 Items go to the MongoDB that --mongodb names, else to one that is started: --mongod,
-a mongod on PATH, or .cache/bin/ferretdb. With none of them, or --mongodb none, they
-go to files, and the store is not made to fail.
+a mongod on PATH, or for at most 1000 pages and 12 workers .cache/bin/ferretdb. With
+none of them, or --mongodb none, they go to files, and the store is not made to fail.
 
 Exit code: 0 all promises were kept, 1 one was broken or chaos could not run,
 2 wrong usage, 8 no redis-server, 11 interrupted.`,
@@ -58,7 +58,7 @@ Exit code: 0 all promises were kept, 1 one was broken or chaos could not run,
 	}
 	f := cmd.Flags()
 	f.IntVar(&o.Workers, "workers", 8, "worker processes at a time")
-	f.IntVar(&o.Pages, "pages", 2000, "pages of the site")
+	f.IntVar(&o.Pages, "pages", 800, "pages of the site")
 	f.IntVar(&o.Hosts, "hosts", 20, "hosts of the site, 127.0.0.1 and on; at most 250")
 	f.DurationVar(&o.Duration, "duration", time.Minute, "how long faults go on; 0: one crawl, with faults to its end")
 	f.Uint64Var(&o.Seed, "seed", 1, "what faults and sites are drawn from")
@@ -105,7 +105,7 @@ func (o *chaosOptions) settle(cmd *cobra.Command, getenv func(string) string) er
 		}
 		o.Mongod = path
 	case o.MongoDB == "":
-		o.Mongod = findMongod()
+		o.Mongod = o.findMongod()
 	}
 	var err error
 	if o.Mongod != "" {
@@ -119,12 +119,22 @@ func (o *chaosOptions) settle(cmd *cobra.Command, getenv func(string) string) er
 	return nil
 }
 
-// findMongod returns a server for items that can be started, "" if there is none.
-func findMongod() string {
-	for _, name := range []string{"mongod", filepath.Join(".cache", "bin", "ferretdb")} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
+// FerretDB reads a whole collection for each write, so that a large fleet and many pages bring it to a standstill.
+const (
+	ferretPages   = 1000
+	ferretWorkers = 12
+)
+
+// findMongod returns a server for items that can be started, "" if there is none fit for the run.
+func (o *chaosOptions) findMongod() string {
+	if path, err := exec.LookPath("mongod"); err == nil {
+		return path
+	}
+	if o.Pages > ferretPages || o.Workers > ferretWorkers {
+		return ""
+	}
+	if path, err := exec.LookPath(filepath.Join(".cache", "bin", "ferretdb")); err == nil {
+		return path
 	}
 	return ""
 }
@@ -160,6 +170,8 @@ func (p *program) chaos(ctx context.Context, o *chaosOptions) (err error) {
 		}
 	}
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return &exitError{code: exitInterrupted, err: errors.New("interrupted; all its processes have ended")}
 	case errors.Is(err, chaos.ErrNoRedis):
 		return &exitError{code: exitRedis, err: err}
 	case err != nil:

@@ -16,6 +16,9 @@ import (
 // ErrNoRedis is returned by Run when there is no redis-server to start.
 var ErrNoRedis = errors.New("redis-server is not on PATH; install Redis 6.2 or later")
 
+// maxSocket is the longest path of a socket, in bytes, that every system takes.
+const maxSocket = 100
+
 // startTimeout is how long a server may take to answer: a loaded machine starts it slowly.
 const startTimeout = 30 * time.Second
 
@@ -23,7 +26,7 @@ const startTimeout = 30 * time.Second
 // system, so that nobody takes its address while it is dead, and workers reach it through the proxy alone.
 type redisServer struct {
 	path, dir string
-	sockets   string // folder of the socket, whose path must be short
+	sockets   string // folder of the socket if the run's own has too long a path, or ""
 	proxy     *proxy
 	client    *redis.Client // past the proxy
 	p         *process
@@ -38,10 +41,13 @@ func startRedis(ctx context.Context, dir string) (*redisServer, error) {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return nil, err
 	}
-	if s.sockets, err = os.MkdirTemp("", "lycosa-chaos-redis-"); err != nil {
-		return nil, err
+	socket := filepath.Join(s.dir, "redis.sock")
+	if len(socket) > maxSocket {
+		if s.sockets, err = os.MkdirTemp("", "lycosa-chaos-redis-"); err != nil {
+			return nil, err
+		}
+		socket = filepath.Join(s.sockets, "redis.sock")
 	}
-	socket := filepath.Join(s.sockets, "redis.sock")
 	// As redisfrontier.Options: nothing is repeated behind the frontier's back.
 	s.client = redis.NewClient(&redis.Options{
 		Network: "unix", Addr: socket, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true,
@@ -81,7 +87,9 @@ func (s *redisServer) close() {
 		s.proxy.close()
 	}
 	s.client.Close()
-	_ = os.RemoveAll(s.sockets)
+	if s.sockets != "" {
+		_ = os.RemoveAll(s.sockets)
+	}
 }
 
 // ready returns nil once ask does, or why the process will not come to that.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -159,7 +160,7 @@ func (run *run) round(ctx context.Context, n int) (*Record, error) {
 	}
 	record.Took, record.Stalled, record.Want = time.Since(begin), stalled, want
 	record.Late = stalled && len(record.Missing) == 0
-	record.Workers, record.Pulse, record.Faults, record.Early = workers, clock.ticks, append(faults, r.windows...), r.early
+	record.Workers, record.Pulse, record.Faults, record.Early = workers, clock.ticks, slices.Concat(faults, r.windows), r.early
 	if err := f.Purge(ctx); err != nil {
 		return nil, err
 	}
