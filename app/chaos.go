@@ -40,7 +40,7 @@ All faults are drawn from --seed and told in the log. Rounds of one crawl each f
 one another until --duration is over; the last is crawled to its end in peace.
 
 Items go to the MongoDB that --mongodb names, else to one that is started: --mongod,
-a mongod on PATH, or for at most 1000 pages and 12 workers .cache/bin/ferretdb. With
+a mongod on PATH, or for at most 500 pages and 8 workers .cache/bin/ferretdb. With
 none of them, or --mongodb none, they go to files, and the store is not made to fail.
 
 Exit code: 0 all promises were kept, 1 one was broken or chaos could not run,
@@ -58,7 +58,7 @@ Exit code: 0 all promises were kept, 1 one was broken or chaos could not run,
 	}
 	f := cmd.Flags()
 	f.IntVar(&o.Workers, "workers", 8, "worker processes at a time")
-	f.IntVar(&o.Pages, "pages", 800, "pages of the site")
+	f.IntVar(&o.Pages, "pages", 500, "pages of the site")
 	f.IntVar(&o.Hosts, "hosts", 20, "hosts of the site, 127.0.0.1 and on; at most 250")
 	f.DurationVar(&o.Duration, "duration", time.Minute, "how long faults go on; 0: one crawl, with faults to its end")
 	f.Uint64Var(&o.Seed, "seed", 1, "what faults and sites are drawn from")
@@ -121,8 +121,8 @@ func (o *chaosOptions) settle(cmd *cobra.Command, getenv func(string) string) er
 
 // FerretDB reads a whole collection for each write, so that a large fleet and many pages bring it to a standstill.
 const (
-	ferretPages   = 1000
-	ferretWorkers = 12
+	ferretPages   = 500
+	ferretWorkers = 8
 )
 
 // findMongod returns a server for items that can be started, "" if there is none fit for the run.
@@ -161,7 +161,7 @@ func (p *program) chaos(ctx context.Context, o *chaosOptions) (err error) {
 	o.Logger = p.logger(&o.options)
 	silenceRedis()
 	v, err := chaos.Run(ctx, o.Config)
-	if err == nil && v.Exit != exitDone {
+	if err == nil && v.Exit != exitDone || err != nil && ctx.Err() == nil && !errors.Is(err, chaos.ErrNoRedis) {
 		kept = true
 	}
 	if !kept {
@@ -175,7 +175,7 @@ func (p *program) chaos(ctx context.Context, o *chaosOptions) (err error) {
 	case errors.Is(err, chaos.ErrNoRedis):
 		return &exitError{code: exitRedis, err: err}
 	case err != nil:
-		return err
+		return fmt.Errorf("%w; logs and data are in %s", err, o.Dir)
 	}
 	if o.json {
 		err = json.NewEncoder(p.out).Encode(v)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,7 +21,7 @@ var ErrNoRedis = errors.New("redis-server is not on PATH; install Redis 6.2 or l
 const maxSocket = 100
 
 // startTimeout is how long a server may take to answer: a loaded machine starts it slowly.
-const startTimeout = 30 * time.Second
+const startTimeout = time.Minute
 
 // redisServer is a private Redis that writes everything down before it answers. It listens on a socket in the file
 // system, so that nobody takes its address while it is dead, and workers reach it through the proxy alone.
@@ -68,7 +69,7 @@ func (s *redisServer) url() string { return "redis://" + s.proxy.addr() + "/0" }
 // start starts the server on the data that is there, and returns when it answers.
 func (s *redisServer) start(ctx context.Context) (err error) {
 	s.p, err = spawn(s.dir, "redis.log", s.path, "--port", "0", "--unixsocket", s.client.Options().Addr, "--dir", s.dir,
-		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--daemonize", "no")
+		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-min-size", "16mb", "--maxmemory-policy", "noeviction", "--daemonize", "no")
 	if err != nil {
 		return err
 	}
@@ -77,6 +78,28 @@ func (s *redisServer) start(ctx context.Context) (err error) {
 		return fmt.Errorf("redis-server: %w", err)
 	}
 	return nil
+}
+
+// compact rewrites the append-only file, and returns when that is done: what earlier rounds have left in it makes each
+// restart longer.
+func (s *redisServer) compact(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := s.client.BgRewriteAOF(ctx).Err(); err != nil && !strings.Contains(err.Error(), "in progress") {
+		return fmt.Errorf("rewrite the append-only file: %w", err)
+	}
+	for {
+		info, err := s.client.InfoMap(ctx, "persistence").Result()
+		switch {
+		case err != nil:
+			return fmt.Errorf("rewrite the append-only file: %w", err)
+		case info["Persistence"]["aof_rewrite_in_progress"] == "0" && info["Persistence"]["aof_rewrite_scheduled"] == "0":
+			return nil
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return fmt.Errorf("rewrite the append-only file: %w", err)
+		}
+	}
 }
 
 func (s *redisServer) close() {

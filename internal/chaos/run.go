@@ -107,6 +107,7 @@ type round struct {
 	err     error // what no more rounds can mend
 
 	done chan struct{} // closed when the crawl is said to be done, and is
+	over chan struct{} // closed when faults must end: the crawl is done, or given up
 }
 
 const (
@@ -118,7 +119,7 @@ const (
 func (run *run) round(ctx context.Context, n int) (*Record, error) {
 	c := run.c
 	r := &round{
-		run: run, n: n, crawl: fmt.Sprintf("chaos-%d", n), log: c.Logger, done: make(chan struct{}),
+		run: run, n: n, crawl: fmt.Sprintf("chaos-%d", n), log: c.Logger, done: make(chan struct{}), over: make(chan struct{}),
 		away: map[*proxy]*sync.Mutex{run.redis.proxy: {}, run.store.proxy: {}},
 	}
 	begin := time.Now()
@@ -151,7 +152,7 @@ func (run *run) round(ctx context.Context, n int) (*Record, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if err := errors.Join(r.fleet.failure(), r.err); err != nil {
+	if err := r.failure(); err != nil {
 		return nil, err
 	}
 	record, err := r.record(ctx)
@@ -162,6 +163,9 @@ func (run *run) round(ctx context.Context, n int) (*Record, error) {
 	record.Late = stalled && len(record.Missing) == 0
 	record.Workers, record.Pulse, record.Faults, record.Early = workers, clock.ticks, slices.Concat(faults, r.windows), r.early
 	if err := f.Purge(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.redis.compact(ctx); err != nil {
 		return nil, err
 	}
 	return record, r.store.forget(ctx, n)
@@ -208,8 +212,9 @@ func (r *round) crawlIt(ctx context.Context, clock *pulse) (stalled bool, worker
 		helpers.Go(func() { r.inject(ctx) })
 		stalled = r.await(ctx)
 	}
+	close(r.over)
 	patience := ending
-	if stalled || ctx.Err() != nil || r.fleet.failure() != nil {
+	if stalled || ctx.Err() != nil || r.failure() != nil {
 		patience = 0
 	}
 	r.outages.Wait()
@@ -236,7 +241,7 @@ func (r *round) await(ctx context.Context) (stalled bool) {
 		case <-tick.C:
 		}
 		switch now := r.site.Fetched(); {
-		case r.fleet.failure() != nil:
+		case r.failure() != nil:
 			return false
 		case now != last:
 			last, moved = now, time.Now()
@@ -249,6 +254,13 @@ func (r *round) await(ctx context.Context) (stalled bool) {
 			r.log.Info("progress", "round", r.n, "pages", last, "of", r.c.Pages)
 		}
 	}
+}
+
+// failure returns what keeps the round from going on.
+func (r *round) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return errors.Join(r.fleet.failure(), r.err)
 }
 
 // watch asks the frontier all along whether the crawl is done, and closes r.done when it is. It goes past the proxy, so that
@@ -292,7 +304,7 @@ func (r *round) inject(ctx context.Context) {
 		f := r.plan.next()
 		select {
 		case <-time.After(f.after):
-		case <-r.done:
+		case <-r.over:
 			return
 		case <-ctx.Done():
 			return
@@ -333,7 +345,7 @@ func (r *round) outage(ctx context.Context, f fault, p *proxy) {
 	r.away[p].Lock()
 	defer r.away[p].Unlock()
 	select {
-	case <-r.done:
+	case <-r.over:
 		return
 	case <-ctx.Done():
 		return
@@ -351,7 +363,7 @@ func (r *round) outage(ctx context.Context, f fault, p *proxy) {
 	}
 	select {
 	case <-time.After(f.lasts):
-	case <-r.done:
+	case <-r.over:
 	case <-ctx.Done():
 	}
 	p.restore()
