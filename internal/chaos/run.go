@@ -98,8 +98,7 @@ type round struct {
 	fleet    *fleet
 	log      *slog.Logger
 
-	outages sync.WaitGroup
-	away    map[*proxy]*sync.Mutex // held while a server is away
+	away map[*proxy]*sync.Mutex // held while a server is away
 
 	mu      sync.Mutex // guards what follows
 	windows []Window   // of the servers
@@ -204,12 +203,12 @@ func (r *round) seed(ctx context.Context) error {
 // crawlIt has the fleet crawl while faults go on, until the crawl is done or stands still.
 func (r *round) crawlIt(ctx context.Context, clock *pulse) (stalled bool, workers []Worker, faults []Window) {
 	ctx, cancel := context.WithCancel(ctx)
-	var helpers sync.WaitGroup
+	var helpers, faultsEnd sync.WaitGroup
 	helpers.Go(func() { clock.tick(ctx) })
 	helpers.Go(func() { r.watch(ctx) })
 	r.log.Info("round", "n", r.n, "pages", r.c.Pages, "hosts", r.c.Hosts, "workers", r.c.Workers)
 	if r.fleet.start() == nil {
-		helpers.Go(func() { r.inject(ctx) })
+		faultsEnd.Go(func() { r.inject(ctx) })
 		stalled = r.await(ctx)
 	}
 	close(r.over)
@@ -217,12 +216,11 @@ func (r *round) crawlIt(ctx context.Context, clock *pulse) (stalled bool, worker
 	if stalled || ctx.Err() != nil || r.failure() != nil {
 		patience = 0
 	}
-	r.outages.Wait()
+	faultsEnd.Wait()
 	workers, faults = r.fleet.finish(patience)
 	r.started += len(workers)
 	cancel()
 	helpers.Wait()
-	r.outages.Wait() // of a fault that came with the end
 	return stalled, workers, faults
 }
 
@@ -298,8 +296,10 @@ func (r *round) tooEarly(who string) {
 	r.early = append(r.early, Early{At: time.Now(), Who: who, Missing: missing})
 }
 
-// inject brings the faults of the plan about until the round or the time is over.
+// inject brings the faults of the plan about until the round or the time is over. It returns when no server is away.
 func (r *round) inject(ctx context.Context) {
+	var outages sync.WaitGroup
+	defer outages.Wait()
 	for {
 		f := r.plan.next()
 		select {
@@ -321,9 +321,9 @@ func (r *round) inject(ctx context.Context) {
 		case Stop:
 			r.tell(f, r.fleet.stop(f.pick, f.lasts))
 		case RedisKill, RedisCut, RedisHang:
-			r.outages.Go(func() { r.outage(ctx, f, r.redis.proxy) })
+			outages.Go(func() { r.outage(ctx, f, r.redis.proxy) })
 		case StoreCut, StoreHang:
-			r.outages.Go(func() { r.outage(ctx, f, r.store.proxy) })
+			outages.Go(func() { r.outage(ctx, f, r.store.proxy) })
 		}
 	}
 }
