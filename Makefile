@@ -5,6 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X github.com/lycosa-crawl/lycosa/app.version=$(VERSION)
 PKG     ?= ./...
 FUZZTIME ?= 20s
+SEED    ?= 1
 
 # sudo resets PATH, so Go's usual place stands at its end.
 export PATH := $(CURDIR)/.cache/bin:$(PATH):/usr/local/go/bin
@@ -13,7 +14,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo build setup tools test vet race lint fmt bench bench-frontier micro cover fuzz clean
+.PHONY: help demo build setup tools test vet race lint fmt bench bench-frontier chaos chaos-long micro cover fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +54,12 @@ bench: ## crawl a site beside a bare loop: CPU time and pages/s, embedded and th
 
 bench-frontier: ## the frontiers beside plain ZADD, scrapy-redis' way and asynq: rates, Redis CPU and memory, with targets
 	go run ./bench/frontier
+
+chaos: build ## kill workers, Redis and the item store for a minute, and check that nothing was lost; SEED=7 for other faults
+	bin/lycosa chaos --seed $(SEED) --kill-every 2s --max-refetched 20
+
+chaos-long: build ## the same for half an hour: 24 workers, 50,000 pages a round, a fault every three seconds
+	bin/lycosa chaos --seed $(SEED) --duration 30m --workers 24 --pages 50000 --hosts 100 --kill-every 3s
 
 micro: ## the benchmarks of the packages; PKG=./dedup/... for some of them
 	go test -run '^$$' -bench . -benchmem $(PKG)

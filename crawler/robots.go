@@ -29,12 +29,14 @@ const (
 // robotsCache answers what robots.txt of an origin says: from this worker's memory, else from what the fleet shares
 // (scheduler.Memo), else from the site.
 type robotsCache struct {
-	plan    *plan
-	product string // what robots.txt knows the crawler by
-	fetcher fetch.Fetcher
-	memo    scheduler.Memo // nil: not shared
-	now     func() time.Time
-	log     *slog.Logger
+	plan     *plan
+	product  string // what robots.txt knows the crawler by
+	fetcher  fetch.Fetcher
+	frontier scheduler.Frontier                               // is told of a Crawl-delay
+	memo     scheduler.Memo                                   // nil: not shared
+	insist   func(ctx context.Context, do func() error) error // waits for a frontier that is away
+	now      func() time.Time
+	log      *slog.Logger
 
 	flight singleflight.Group
 	mu     sync.Mutex // guards the map
@@ -42,10 +44,12 @@ type robotsCache struct {
 }
 
 type robotsEntry struct {
-	rules  *robots.Rules // nil: unreachable, nothing may be fetched for now
-	why    string        // of nil rules
-	until  time.Time
-	freshI time.Time // when this worker fetched it from the site; zero: it did not
+	rules *robots.Rules // nil: unreachable, nothing may be fetched for now
+	why   string        // of nil rules
+	until time.Time
+	// paced is when this worker made sure that the frontier serves the host at its pace; zero if that is the crawl's.
+	// A lease claimed before may have been handed out too early.
+	paced time.Time
 }
 
 // robotsMemo is what the fleet shares: the text and the status it came with.
@@ -58,8 +62,8 @@ type robotsMemo struct {
 // 2.3.1.4).
 var errRobotsUnreachable = errors.New("robots.txt unreachable")
 
-// rules returns what robots.txt of u's origin says, and whether this call had it fetched from the site.
-func (c *robotsCache) rules(ctx context.Context, req *Request, u dedup.URL) (rules *robots.Rules, fetched bool, err error) {
+// rules returns what robots.txt of u's origin says, and robotsEntry.paced.
+func (c *robotsCache) rules(ctx context.Context, req *Request, u dedup.URL) (rules *robots.Rules, paced time.Time, err error) {
 	origin := u.Scheme() + "://" + u.Host()
 	entry, ok := c.load(origin)
 	if !ok {
@@ -67,18 +71,17 @@ func (c *robotsCache) rules(ctx context.Context, req *Request, u dedup.URL) (rul
 		select {
 		case r := <-found:
 			if r.Err != nil {
-				return nil, false, r.Err
+				return nil, paced, r.Err
 			}
 			entry = r.Val.(robotsEntry) //nolint:forcetypeassert // what find returns
-			fetched = !entry.freshI.IsZero()
 		case <-ctx.Done():
-			return nil, false, context.Cause(ctx)
+			return nil, paced, context.Cause(ctx)
 		}
 	}
 	if entry.rules == nil {
-		return nil, fetched, fmt.Errorf("%w: %s", errRobotsUnreachable, entry.why)
+		return nil, paced, fmt.Errorf("%w: %s", errRobotsUnreachable, entry.why)
 	}
-	return entry.rules, fetched, nil
+	return entry.rules, entry.paced, nil
 }
 
 func (c *robotsCache) load(origin string) (robotsEntry, bool) {
@@ -105,6 +108,10 @@ func (c *robotsCache) store(origin string, entry robotsEntry) {
 
 func (c *robotsCache) find(ctx context.Context, req *Request, u dedup.URL, origin string) (robotsEntry, error) {
 	if entry, ok := c.shared(ctx, u, origin); ok {
+		// Whoever shared it may have died before the frontier knew of the delay.
+		if err := c.pace(ctx, u, &entry, false); err != nil {
+			return robotsEntry{}, err
+		}
 		c.store(origin, entry)
 		return entry, nil
 	}
@@ -113,7 +120,7 @@ func (c *robotsCache) find(ctx context.Context, req *Request, u dedup.URL, origi
 		return robotsEntry{}, context.Cause(ctx)
 	}
 	now := c.now()
-	entry := robotsEntry{until: now.Add(robotsTTL), freshI: now}
+	entry := robotsEntry{until: now.Add(robotsTTL)}
 	switch {
 	case err != nil:
 		entry.why, entry.until = err.Error(), now.Add(robotsRetry)
@@ -121,10 +128,36 @@ func (c *robotsCache) find(ctx context.Context, req *Request, u dedup.URL, origi
 		entry.why, entry.until = fmt.Sprintf("%s/robots.txt: status %d", origin, status), now.Add(robotsRetry)
 	default:
 		entry.rules = robots.FromStatus(status, body)
+		if err := c.pace(ctx, u, &entry, true); err != nil {
+			return robotsEntry{}, err
+		}
 		c.share(ctx, u, origin, status, body)
 	}
-	c.store(origin, robotsEntry{rules: entry.rules, why: entry.why, until: entry.until})
+	c.store(origin, entry)
 	return entry, nil
+}
+
+// pace tells the frontier of a Crawl-delay longer than the spider's own delay, and, if robots.txt was asked for just now,
+// holds the host for its delay: that was a request too.
+func (c *robotsCache) pace(ctx context.Context, u dedup.URL, entry *robotsEntry, asked bool) error {
+	delay := c.plan.settings.Delay
+	own, ok := entry.rules.CrawlDelay(c.product)
+	if ok && own > delay {
+		delay = min(own, maxCrawlDelay)
+		pace := scheduler.Pace{Delay: delay, Concurrency: 1}
+		if err := c.insist(ctx, func() error { return c.frontier.SetPace(ctx, u.Host(), pace) }); err != nil {
+			return err
+		}
+		entry.paced = time.Now()
+	}
+	if asked && delay > 0 {
+		until := time.Now().Add(delay)
+		if err := c.insist(ctx, func() error { return c.frontier.Hold(ctx, u.Host(), until) }); err != nil {
+			return err
+		}
+		entry.paced = time.Now()
+	}
+	return nil
 }
 
 func (c *robotsCache) shared(ctx context.Context, u dedup.URL, origin string) (robotsEntry, bool) {

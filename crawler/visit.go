@@ -98,34 +98,29 @@ func (v *visit) allowed(ctx context.Context) bool {
 	if v.settings.IgnoreRobots {
 		return true
 	}
-	rules, fetched, err := v.w.robots.rules(ctx, v.req, v.url)
-	if err != nil {
+	if !v.w.holds(v.lease) {
+		return false
+	}
+	rules, paced, err := v.w.robots.rules(ctx, v.req, v.url)
+	switch {
+	case err != nil:
 		v.failed("robots", err)
 		return false
-	}
-	delay := v.settings.Delay
-	if d, ok := rules.CrawlDelay(v.w.robots.product); ok && d > delay {
-		delay = min(d, maxCrawlDelay)
-		if fetched {
-			pace := scheduler.Pace{Delay: delay, Concurrency: 1}
-			if err := v.w.insist(ctx, func() error { return v.w.frontier.SetPace(ctx, v.lease.Host, pace) }); err != nil {
-				v.failed("robots", err)
-				return false
-			}
-		}
-	}
-	if !rules.Allowed(v.w.robots.product, v.url.RequestURI()) {
+	case !rules.Allowed(v.w.robots.product, v.url.RequestURI()):
 		v.conclude(scheduler.Done(), "robots")
 		return false
-	}
-	if fetched && delay > 0 { // robots.txt was a request too
-		return sleep(ctx, delay) == nil
+	case !paced.IsZero() && !v.lease.Claimed.After(paced): // the page waits for its turn at the host's own pace
+		v.conclude(scheduler.Release(), "")
+		return false
 	}
 	return true
 }
 
 // fetch gets the page; false if the visit ends here.
 func (v *visit) fetch(ctx context.Context) (*fetch.Response, bool) {
+	if !v.w.holds(v.lease) {
+		return nil, false
+	}
 	started := time.Now()
 	resp, err := v.w.fetcher.Fetch(ctx, &fetch.Request{
 		Method: v.req.Method, URL: v.req.URL, Header: v.req.Header, Body: v.req.Body,

@@ -76,11 +76,17 @@ type Worker struct {
 	limited atomic.Bool
 
 	mu      sync.Mutex // guards held and refused
-	held    map[*scheduler.Lease]context.CancelCauseFunc
+	held    map[*scheduler.Lease]*holding
 	refused map[string]int64
 	changed chan struct{} // a slot became free; holds one signal
 
 	fatal context.CancelCauseFunc // ends Run with an error
+}
+
+// holding is a lease under way. Its fields are guarded by Worker.mu.
+type holding struct {
+	cancel context.CancelCauseFunc // ends the visit
+	until  time.Time               // the lease's deadline, which only keepLeases may read while it extends it
 }
 
 var (
@@ -108,7 +114,7 @@ func New(c Config) (*Worker, error) {
 	c.Spider = p.spider
 	w := &Worker{
 		plan: p, config: c, crawl: c.Crawl, frontier: c.Frontier, fetcher: c.Fetcher, log: c.Logger,
-		held: make(map[*scheduler.Lease]context.CancelCauseFunc), refused: make(map[string]int64), changed: make(chan struct{}, 1),
+		held: make(map[*scheduler.Lease]*holding), refused: make(map[string]int64), changed: make(chan struct{}, 1),
 	}
 	if w.fetcher == nil {
 		w.fetcher, err = fetch.New(fetch.Config{
@@ -120,7 +126,7 @@ func New(c Config) (*Worker, error) {
 		}
 	}
 	memo, _ := c.Frontier.(scheduler.Memo)
-	w.robots = &robotsCache{plan: p, product: robots.Product(cmp.Or(p.settings.UserAgent, fetch.DefaultUserAgent)), fetcher: w.fetcher, memo: memo, now: time.Now, log: w.log}
+	w.robots = &robotsCache{plan: p, product: robots.Product(cmp.Or(p.settings.UserAgent, fetch.DefaultUserAgent)), fetcher: w.fetcher, frontier: c.Frontier, memo: memo, insist: w.insist, now: time.Now, log: w.log}
 	return w, nil
 }
 
@@ -308,15 +314,29 @@ func (w *Worker) withinLimit(ctx context.Context, free int) int {
 func (w *Worker) hold(work context.Context, lease *scheduler.Lease) context.Context {
 	ctx, cancel := context.WithCancelCause(work)
 	w.mu.Lock()
-	w.held[lease] = cancel
+	w.held[lease] = &holding{cancel, lease.Deadline}
 	w.mu.Unlock()
 	return ctx
+}
+
+// holds reports whether a request may begin on a lease; otherwise it ends the visit. A process that was stopped, or whose
+// claim was answered late, finds its lease run out: somebody else may be at the host by now. So may they soon, if there
+// is less left than keepLeases takes to notice.
+func (w *Worker) holds(lease *scheduler.Lease) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.held[lease]
+	if time.Until(h.until) >= w.settings.Lease/12 {
+		return true
+	}
+	h.cancel(errLeaseLost)
+	return false
 }
 
 // let frees the slot of a lease, and adds up the links its page had refused.
 func (w *Worker) let(lease *scheduler.Lease, refused map[string]int64) {
 	w.mu.Lock()
-	cancel := w.held[lease]
+	cancel := w.held[lease].cancel
 	delete(w.held, lease)
 	for why, n := range refused {
 		w.refused[why] += n
@@ -339,7 +359,7 @@ func (w *Worker) visit(ctx context.Context, lease *scheduler.Lease) {
 			w.log.Warn("lease lost: another worker takes the page over", "url", v.address())
 			return
 		}
-		result = scheduler.Result{Lease: lease, Verdict: scheduler.Release()}
+		result = scheduler.Result{Lease: lease, Verdict: scheduler.Release(), Sent: result.Sent} // the request counts, if there was one
 		if ctx.Err() == nil {
 			w.fatal(err)
 		}
@@ -443,11 +463,11 @@ func (w *Worker) keepLeases(ctx context.Context) {
 		now := time.Now()
 		var due []*scheduler.Lease
 		w.mu.Lock()
-		for l, cancel := range w.held {
+		for l, h := range w.held {
 			switch {
-			case l.Deadline.Sub(now) < lease/12: // the next tick would come too late
-				cancel(errLeaseLost)
-			case l.Deadline.Sub(now) < lease*2/3:
+			case h.until.Sub(now) < lease/12: // the next tick would come too late
+				h.cancel(errLeaseLost)
+			case h.until.Sub(now) < lease*2/3:
 				due = append(due, l)
 			}
 		}
@@ -462,15 +482,20 @@ func (w *Worker) extend(ctx context.Context, due []*scheduler.Lease) {
 	ctx, cancel := context.WithTimeout(ctx, w.settings.Lease/6)
 	defer cancel()
 	err := w.frontier.Extend(ctx, due...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range due {
+		if h, ok := w.held[l]; ok { // not finished meanwhile
+			h.until = l.Deadline
+		}
+	}
 	var lost *scheduler.LostError
 	if !errors.As(err, &lost) {
 		return // an outage: tried again at the next tick, until the deadline
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	for _, l := range lost.Leases {
-		if cancel, ok := w.held[l]; ok { // not finished meanwhile
-			cancel(errLeaseLost)
+		if h, ok := w.held[l]; ok {
+			h.cancel(errLeaseLost)
 		}
 	}
 }

@@ -25,7 +25,7 @@ const asCommand = "LYCOSA_E2E_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		os.Exit(app.Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, siteSpider, docsSpider))
+		app.Main(siteSpider, docsSpider)
 	}
 	os.Exit(m.Run())
 }

@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"testing"
 )
 
 // Roots of the documentation within Debian's packages.
@@ -16,7 +15,7 @@ const (
 // Docs returns the files of one of the packages that scripts/docs.sh unpacks, PostgreSQL or SQLite. Their start
 // page is index.html. The folder is .cache/docs beside go.mod, or LYCOSA_DOCS; the test is skipped where the
 // package is not there.
-func Docs(tb testing.TB, root string) fs.FS {
+func Docs(tb TB, root string) fs.FS {
 	tb.Helper()
 	docs := os.Getenv("LYCOSA_DOCS")
 	if docs == "" {
@@ -30,7 +29,7 @@ func Docs(tb testing.TB, root string) fs.FS {
 }
 
 // moduleRoot is the folder of go.mod above the working directory.
-func moduleRoot(tb testing.TB) string {
+func moduleRoot(tb TB) string {
 	tb.Helper()
 	dir, err := os.Getwd()
 	if err != nil {

@@ -41,19 +41,19 @@ func (s *Site) answer(w http.ResponseWriter, r *http.Request, host int) {
 	u := s.web.canonical(host, r.URL)
 	switch r.URL.Path {
 	case "/robots.txt":
-		s.ledger.aside(u)
+		s.ledger.aside(host, u, r.UserAgent())
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte(s.web.robots(host)))
 		return
 	case "/sitemap.xml":
-		s.ledger.aside(u)
+		s.ledger.aside(host, u, r.UserAgent())
 		w.Header().Set("Content-Type", "application/xml; charset=utf-8")
 		_, _ = w.Write(s.web.sitemap(host))
 		return
 	}
 
 	p := s.web.byURL[u]
-	visit := s.ledger.begin(host, u)
+	visit := s.ledger.begin(host, u, r.UserAgent())
 	defer visit.end()
 	if s.pause(r.Context(), p) != nil {
 		return // the client has gone

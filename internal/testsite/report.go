@@ -68,6 +68,44 @@ func (s *Site) Report() Report { return s.ledger.report() }
 // 10,000 other URLs.
 func (s *Site) Hits() map[string]int { return s.ledger.hits() }
 
+// Visits returns every request since the site began to listen, or since the last Reset, in the order they began;
+// nothing without Config.Log.
+func (s *Site) Visits() []Visit { return s.ledger.visits() }
+
+// Fetched returns the number of pages that were answered with 200 or 304 so far.
+func (s *Site) Fetched() int { return s.ledger.fetched() }
+
+// Delay returns the Crawl-delay that a host asks for, by its address without the port; 0 if none.
+func (s *Site) Delay(host string) time.Duration {
+	for h := range s.cfg.Hosts {
+		if address(h) == host && asksForDelay(h) && s.cfg.Robots == "" {
+			return s.cfg.CrawlDelay
+		}
+	}
+	return 0
+}
+
+// Visit is one request as the site saw it.
+type Visit struct {
+	URL   string // canonical
+	Host  string // its address without the port
+	Agent string // User-Agent header
+	Page  bool   // one of the site's pages
+	Aside bool   // robots.txt or a sitemap
+	// Began is when the request had been read.
+	Began time.Time
+	// Ended is when the answer was about to be written, or when the client was found to have gone. Zero while the
+	// request is under way.
+	Ended time.Time
+	// Status is that of the answer, 0 if there was none.
+	Status int
+}
+
+// Open reports whether the request was under way at a time.
+func (v *Visit) Open(at time.Time) bool {
+	return !v.Began.After(at) && (v.Ended.IsZero() || v.Ended.After(at))
+}
+
 // Reset forgets all requests but those under way; flaky pages are flaky again.
 func (s *Site) Reset() { s.ledger.reset() }
 
@@ -82,6 +120,8 @@ type ledger struct {
 
 type counts struct {
 	requests, cut int
+	distinct      int
+	log           []*Visit
 	asked         map[string]int // requests by URL
 	got           []int          // 200 and 304, by page
 	statuses      map[int]int
@@ -125,11 +165,12 @@ type visit struct {
 	ledger *ledger
 	host   int
 	url    string
-	nth    int // how often the URL was asked for, this time included
-	status int // 0 until answered
+	nth    int    // how often the URL was asked for, this time included
+	status int    // 0 until answered
+	log    *Visit // nil: not kept
 }
 
-func (l *ledger) begin(host int, u string) *visit {
+func (l *ledger) begin(host int, u, agent string) *visit {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -150,7 +191,13 @@ func (l *ledger) begin(host int, u string) *visit {
 	if _, known := l.asked[u]; known || l.web.byURL[u] != nil || len(l.asked) < l.web.cfg.Pages+maxOther {
 		l.asked[u]++
 	}
-	return &visit{ledger: l, host: host, url: u, nth: l.asked[u]}
+	v := &visit{ledger: l, host: host, url: u, nth: l.asked[u]}
+	if l.web.cfg.Log {
+		p := l.web.byURL[u]
+		v.log = &Visit{URL: u, Host: address(host), Agent: agent, Page: p != nil && !p.private, Began: now}
+		l.log = append(l.log, v.log)
+	}
+	return v
 }
 
 // answered counts the answer; called before it is written, so that a client that has read it finds it counted.
@@ -159,9 +206,14 @@ func (v *visit) answered(status int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v.status = status
+	if v.log != nil {
+		v.log.Status, v.log.Ended = status, time.Now()
+	}
 	l.statuses[status]++
 	if p := l.web.byURL[v.url]; p != nil && !p.private && (status == http.StatusOK || status == http.StatusNotModified) {
-		l.got[p.id]++
+		if l.got[p.id]++; l.got[p.id] == 1 {
+			l.distinct++
+		}
 	}
 }
 
@@ -172,13 +224,38 @@ func (v *visit) end() {
 	l.open[v.host]--
 	if v.status == 0 {
 		l.cut++
+		if v.log != nil {
+			v.log.Ended = time.Now()
+		}
 	}
 }
 
-func (l *ledger) aside(u string) {
+func (l *ledger) aside(host int, u, agent string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asides[u]++
+	if l.web.cfg.Log {
+		now := time.Now()
+		l.log = append(l.log, &Visit{
+			URL: u, Host: address(host), Agent: agent, Aside: true, Began: now, Ended: now, Status: http.StatusOK,
+		})
+	}
+}
+
+func (l *ledger) visits() []Visit {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]Visit, len(l.log))
+	for i, v := range l.log {
+		all[i] = *v
+	}
+	return all
+}
+
+func (l *ledger) fetched() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.distinct
 }
 
 func (l *ledger) hits() map[string]int {

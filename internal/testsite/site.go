@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -37,6 +36,8 @@ type Config struct {
 	Sessions bool
 	// Robots replaces robots.txt, which by default disallows /private/ and names the sitemap.
 	Robots string
+	// CrawlDelay is what the default robots.txt of every second host, the first among them, asks for. Default: nothing.
+	CrawlDelay time.Duration
 
 	// Flaky is the number of pages that answer 503 before they answer 200. Roots are not among them.
 	Flaky int
@@ -54,6 +55,9 @@ type Config struct {
 	Moved int
 	// Private is the number of links to pages that robots.txt disallows. They are no part of Pages and Items.
 	Private int
+
+	// Log keeps every request; see Site.Visits.
+	Log bool
 }
 
 func (c Config) withDefaults() Config {
@@ -78,7 +82,7 @@ func (c Config) validate() error {
 	case c.Flaky+c.Slow > c.Pages-c.Hosts:
 		return fmt.Errorf("testsite: Flaky (%d) and Slow (%d) together exceed the %d pages that are no roots",
 			c.Flaky, c.Slow, c.Pages-c.Hosts)
-	case min(c.Size, c.Port, c.FlakyTimes, c.Flaky, c.Slow, c.Gone, c.Moved, c.Private) < 0 || c.Latency < 0 || c.SlowBy < 0:
+	case min(c.Size, c.Port, c.FlakyTimes, c.Flaky, c.Slow, c.Gone, c.Moved, c.Private) < 0 || c.Latency < 0 || c.SlowBy < 0 || c.CrawlDelay < 0:
 		return errors.New("testsite: no number may be negative")
 	}
 	return nil
@@ -102,7 +106,7 @@ type Site struct {
 func New(cfg Config) *Site { return &Site{cfg: cfg.withDefaults()} }
 
 // Start serves a site until the test ends.
-func Start(tb testing.TB, cfg Config) *Site {
+func Start(tb TB, cfg Config) *Site {
 	tb.Helper()
 	s := New(cfg)
 	if err := s.Listen(); err != nil {

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 )
 
 // Tree serves a file system as a web. HTML goes out as text/html without a charset, so that a page's own words
@@ -30,7 +29,7 @@ type Tree struct {
 }
 
 // StartTree serves files until the test ends.
-func StartTree(tb testing.TB, files fs.FS) *Tree {
+func StartTree(tb TB, files fs.FS) *Tree {
 	tb.Helper()
 	ls, err := listen(1, 0)
 	if err != nil {

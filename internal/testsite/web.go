@@ -263,8 +263,15 @@ func (w *web) robots(host int) string {
 	if w.cfg.Robots != "" {
 		return w.cfg.Robots
 	}
-	return fmt.Sprintf("User-agent: *\nDisallow: /private/\nSitemap: %s/sitemap.xml\n", w.origin(host))
+	delay := ""
+	if w.cfg.CrawlDelay > 0 && asksForDelay(host) {
+		delay = fmt.Sprintf("Crawl-delay: %g\n", w.cfg.CrawlDelay.Seconds())
+	}
+	return fmt.Sprintf("User-agent: *\nDisallow: /private/\n%sSitemap: %s/sitemap.xml\n", delay, w.origin(host))
 }
+
+// asksForDelay says which hosts Config.CrawlDelay is for.
+func asksForDelay(host int) bool { return host%2 == 0 }
 
 func (w *web) sitemap(host int) []byte {
 	var b bytes.Buffer
