@@ -93,13 +93,14 @@ func (c Census) Prospect(p Policy, budget Budget, age time.Duration) Prospect {
 func (c Census) at(p Policy, t Terms) Prospect {
 	out := Prospect{Theta: t.Theta}
 	var weight float64
+	interval := p.Every
+	if p.Cron != nil {
+		interval = p.Cron.usual()
+	}
 	for cell, n := range c {
 		w, b := cell.weight(), cell.belief()
-		interval := p.Every
 		if !p.clocked() {
 			interval = p.Interval(w, b, t)
-		} else if p.Cron != nil {
-			interval = p.Cron.usual()
 		}
 		tau := days(interval)
 		out.Budget += Budget(float64(n) / tau)

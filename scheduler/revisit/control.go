@@ -14,7 +14,8 @@ type Control struct {
 	Extra  float64 // fetches a day that were not planned: those that hints brought forward, see [Control.Step]
 	Pages  int64   // known pages
 	Budget float64 // fetches a day for revisits; 0 is unlimited
-	Rooted int64   // pages when Theta was last set from the size of the crawl
+	Rooted int64   // pages when Theta was last set by the size of the crawl
+	Start  float64 // what StartTheta said then
 }
 
 // Limits of a controller.
@@ -46,19 +47,19 @@ func StartTheta(o Objective, meanRootWeight float64, round time.Duration) float6
 // was learnt is not lost.
 func (c Control) Grown(o Objective, meanRootWeight float64) Control {
 	if c.Budget <= 0 {
-		c.Theta, c.Rooted = 0, 0
+		c.Theta, c.Rooted, c.Start = 0, 0, 0
 		return c
 	}
 	if c.Pages == 0 || float64(c.Pages) < regrowth*float64(c.Rooted) {
 		return c
 	}
 	start := StartTheta(o, meanRootWeight, c.Round())
-	if c.Rooted > 0 && c.Theta > 0 {
-		c.Theta *= start / StartTheta(o, meanRootWeight, duration(float64(c.Rooted)/c.Budget))
+	if c.Start > 0 && c.Theta > 0 {
+		c.Theta *= start / c.Start
 	} else {
 		c.Theta = start
 	}
-	c.Rooted = c.Pages
+	c.Rooted, c.Start = c.Pages, start
 	return c
 }
 

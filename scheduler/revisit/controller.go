@@ -47,7 +47,8 @@ func (c *Controller) Host(name string) HostControl {
 
 // SetTheta overrides the multiplier, as one that was kept over a restart.
 func (c *Controller) SetTheta(theta float64) {
-	c.control.Theta, c.control.Rooted = theta, max(c.control.Pages, 1)
+	c.control.Theta, c.control.Rooted = theta, c.control.Pages
+	c.control.Start = StartTheta(c.policy.Objective, c.meanRoot(), c.control.Round())
 }
 
 // SetBudget changes the budget; the multiplier follows within a round or so. arriving is the number of new URLs fetched a
@@ -85,15 +86,10 @@ func (c *Controller) Track(name string, before, after Record) {
 	c.control = c.control.Planned(before.Plan, after.Plan)
 	h.HostControl = h.Planned(before.Plan, after.Plan)
 	h.kin = h.kin.Replace(before, after)
+	c.rootSum = max(c.rootSum+root(after)-root(before), 0)
 	if d := known(after) - known(before); d != 0 {
 		c.control.Pages += d
 		h.Pages += d
-		if c.control.Pages == 0 {
-			c.rootSum = 0
-		}
-	}
-	c.rootSum = max(c.rootSum+root(after)-root(before), 0)
-	if before.Seen == 0 && after.Seen != 0 {
 		c.control = c.control.Grown(c.policy.Objective, c.meanRoot())
 	}
 	if before.Hinted() && !after.Hinted() {

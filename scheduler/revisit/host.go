@@ -33,9 +33,15 @@ func (k Kin) Replace(before, after Record) Kin {
 	return k
 }
 
-// Prior returns the belief over a new page of the host. round is N/B in days.
+// Prior returns the belief over a new page of the host: with the shape of the default prior, and the geometric mean of the
+// rates of the host's pages and of four that are as the default has it. round is N/B in days.
 func (k Kin) Prior(round float64) Belief {
-	return DefaultPrior(round)
+	b := DefaultPrior(round)
+	if k.Pages <= 0 {
+		return b
+	}
+	mean := (k.Sum + kinWeight*math.Log(b.Mean())) / float64(k.Pages+kinWeight)
+	return Belief{b.A, b.A / math.Exp(mean)}.clamped()
 }
 
 // Hints counts what came of the hints of a host: sitemap dates, feed entries, WebSub deliveries, each kind on its own.

@@ -37,11 +37,13 @@ const (
 	defaultMax      = 90 * 24 * time.Hour
 	defaultNewShare = 0.3
 	defaultAlarm    = 0.01
-	minRounds       = 6   // a maximum below this many rounds turns every policy into round-robin
-	looksPerChange  = 10  // more looks per expected change are no use to anyone and a nuisance to the site
-	growth          = 2   // an interval is no longer than this many times the crawl's age and a round
-	maxEvery        = 100 // years; longer is a slip of the pen
-	maxPriorShape   = 1   // of a prior; one observation makes it larger
+	minRounds       = 6    // a maximum below this many rounds turns every policy into round-robin
+	freeLooks       = 10   // per expected change, if a fetch costs nothing: more are no use, and a nuisance to the site
+	pricedLooks     = 1000 // if it has a price: heavy pages are worth hundreds, and the price holds the others back
+	jitter          = 0.1  // of an interval, either way
+	growth          = 2    // an interval is no longer than this many times the crawl's age and a round
+	maxEvery        = 100  // years; longer is a slip of the pen
+	maxPriorShape   = 1    // of a prior; one observation makes it larger
 )
 
 // Terms are what the plan of a page takes from its crawl and its host. A [Controller] gives them.
@@ -169,8 +171,9 @@ func (p Policy) falseAlarm() float64 {
 // Interval returns the planned time between two visits of a page with weight w and belief b: the inverse of
 // [Objective.Value] at the price of a fetch, within these bounds:
 //
-//   - at least Min, and at least a tenth of the expected time between changes, b/(10a): more looks would be
-//     a nuisance to the site and no use to the crawl;
+//   - at least Min, and, if a fetch is free, at least a tenth of the expected time between changes, b/(10a): more looks
+//     would be a nuisance to the site and no use to the crawl. Where a fetch has a price, heavy pages are worth hundreds of
+//     looks, and a floor of a tenth costs 2 % of the freshness of world A: there it is a thousandth;
 //   - at most Max, and at most twice the age of the crawl and a round together: a young crawl cannot know that a page
 //     never changes, and a wrong price of a fetch would otherwise never be noticed.
 func (p Policy) Interval(w float64, b Belief, t Terms) time.Duration {
@@ -178,7 +181,11 @@ func (p Policy) Interval(w float64, b Belief, t Terms) time.Duration {
 		b.B /= 1 - t.Recall
 	}
 	most := min(p.max(t), growth*(t.round()+days(max(t.Age, 0))))
-	least := min(max(days(p.min()), b.B/(looksPerChange*b.A)), most)
+	looks := float64(freeLooks)
+	if t.Theta > 0 {
+		looks = pricedLooks
+	}
+	least := min(b.B/(looks*b.A), most)
 	return duration(max(p.Objective.Interval(t.Theta, w, b, most), least, days(p.min())))
 }
 
@@ -261,7 +268,22 @@ func (p Policy) renewed(b Belief, t Terms) Belief {
 func (p Policy) plan(r Record, now time.Time, t Terms) (Record, time.Time) {
 	wait := p.wait(r, now, t)
 	r.Plan = PlanOf(wait)
+	if !p.clocked() {
+		wait = p.jittered(r, wait, t)
+	}
 	return r, now.Add(wait)
+}
+
+// jittered moves an interval by up to a tenth, by a hash of the record, within Min and Max. Pages of equal weight that
+// have never changed have equal beliefs, so that what was found or delayed together would come back together, as a
+// wave that makes pages late which are due every few minutes. It costs nothing: freshness is flat around its optimum.
+func (p Policy) jittered(r Record, wait time.Duration, t Terms) time.Duration {
+	u := 2*Phase(r.Signature^uint64(r.Seen)<<32^uint64(math.Float32bits(r.B))) - 1
+	moved := wait + time.Duration(jitter*u*float64(wait))
+	if moved < 0 { // the longest duration, and more
+		return wait
+	}
+	return max(min(moved, max(duration(p.max(t)), p.min())), p.min())
 }
 
 func (p Policy) wait(r Record, now time.Time, t Terms) time.Duration {
