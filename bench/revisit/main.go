@@ -24,7 +24,6 @@ func main() {
 	seeds := flag.String("seeds", "1,2,3", "seeds, one run each")
 	names := flag.String("worlds", "", "which worlds, by name; all by default")
 	peers := flag.Bool("peers", true, "run the rules of others beside")
-	flag.Float64Var(&corrNoise, "corr", 2, "noise")
 	flag.Parse()
 	data := os.Getenv("LYCOSA_REVISIT_DATA")
 	if data == "" {

@@ -122,12 +122,12 @@ func (q *queue) peek(now float64) int32 {
 // visited moves the page that peek returned to its next due time.
 func (q *queue) visited(i int32, now, due float64) {
 	h := q.host[i]
-	q.move(i, due)
-	if q.gap > 0 {
-		q.next[h] = now + q.gap
+	if q.gap > 0 { // before the page moves: the host is still the first
 		q.free.pop()
+		q.next[h] = now + q.gap
 		q.held.push(h)
 	}
+	q.move(i, due)
 }
 
 // move changes the due time of a page.
@@ -137,7 +137,7 @@ func (q *queue) move(i int32, due float64) {
 	q.pages[h].fix(i)
 	if first := q.due[q.pages[h].items[0]]; first != q.first[h] {
 		q.first[h] = first
-		if at := int(q.free.place[h]); at < len(q.free.items) && q.free.items[at] == h {
+		if at := int(q.free.place[h]); at < len(q.free.items) && q.free.items[at] == h { // not held
 			q.free.fix(h)
 		}
 	}

@@ -11,8 +11,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-
-	"github.com/lycosa-crawl/lycosa/scheduler/revisit"
 )
 
 // world is a population of pages and what is asked of the project's rule there.
@@ -190,7 +188,8 @@ func correlate(weight, rate []float64, rng *rand.Rand) {
 	}
 }
 
-var corrNoise = 2.0
+// corrNoise is the deviation of the noise; that of the logarithms of the rates is 2, too.
+const corrNoise = 2
 
 // spread puts pages on hosts of Zipf sizes.
 func spread(n, hosts int, rng *rand.Rand) ([]int32, int) {
@@ -344,5 +343,3 @@ func worlds(data string) []world {
 		{"scoop", "software manifests, 2018 pages, two years, .05, Zipf", .990, history(filepath.Join(data, "scoop.tsv"))},
 	}
 }
-
-var _ = revisit.Belief{}

@@ -102,6 +102,33 @@ type HostControl struct {
 	Sum    float64 // planned fetches a day
 	Limit  float64 // fetches a day that politeness allows: 86400 s over the delay; 0 is no limit
 	Pages  int64
+	Start  float64 // the factor that the host's size gave when the multiplier was last set by that of the crawl
+}
+
+// Grown returns the control after the multiplier was set anew by [Control.Grown] for rounds of a given length: the factor
+// begins as the price at which pages like the default prior would just take the host's limit,
+// (mean √w of the host)²·b₀·G((n/R)/b₀), over that of the crawl, or is scaled as that would be. Without it every page
+// of a large host would be planned as if it were alone, and it takes n/R to plan them all again.
+func (h HostControl) Grown(o Objective, c Control, meanRootWeight float64) HostControl {
+	start := 1.0
+	if own := h.Round(); own > c.Round() && c.Start > 0 {
+		start = max(1, o.Value(meanRootWeight*meanRootWeight, DefaultPrior(days(c.Round())), days(own))/c.Start)
+	}
+	if h.Start > 0 && h.Factor > 0 {
+		h.Factor = max(1, h.Factor*start/h.Start)
+	} else {
+		h.Factor = start
+	}
+	h.Start = start
+	return h
+}
+
+// Round returns n/R, the time in which the limit lets every page of the host be fetched once; 0 without a limit.
+func (h HostControl) Round() time.Duration {
+	if h.Limit <= 0 {
+		return 0
+	}
+	return duration(float64(h.Pages) / h.Limit)
 }
 
 // Planned returns the control after the plan of one of the host's pages changed from old to next.
@@ -128,7 +155,7 @@ func (h HostControl) Step(dt, round time.Duration) HostControl {
 	if h.Sum <= hostBand*h.Limit && h.Factor == 1 || dt <= 0 {
 		return h
 	}
-	own := max(round, duration(float64(h.Pages)/h.Limit))
+	own := max(round, h.Round())
 	h.Factor = max(1, h.Factor*math.Exp(priceError(h.Sum, h.Limit)*step(dt, own)))
 	return h
 }

@@ -24,7 +24,8 @@ type Controller struct {
 
 type host struct {
 	HostControl
-	kin Kin
+	kin     Kin
+	rootSum float64
 }
 
 // NewController returns the controller of a crawl that began at began. The policy must be valid.
@@ -75,6 +76,7 @@ func (c *Controller) Terms(name string, now time.Time) Terms {
 	t := Terms{Theta: c.control.Theta, Round: c.control.Round(), Age: max(now.Sub(c.began), 0)}
 	if h := c.hosts[name]; h != nil {
 		t.Theta *= h.Multiplier()
+		t.HostRound = h.Round()
 		t.Prior = h.kin.Prior(days(t.Round))
 	}
 	return t
@@ -86,14 +88,29 @@ func (c *Controller) Track(name string, before, after Record) {
 	c.control = c.control.Planned(before.Plan, after.Plan)
 	h.HostControl = h.Planned(before.Plan, after.Plan)
 	h.kin = h.kin.Replace(before, after)
-	c.rootSum = max(c.rootSum+root(after)-root(before), 0)
+	if d := root(after) - root(before); d != 0 {
+		c.rootSum = max(c.rootSum+d, 0)
+		h.rootSum = max(h.rootSum+d, 0)
+	}
 	if d := known(after) - known(before); d != 0 {
 		c.control.Pages += d
 		h.Pages += d
-		c.control = c.control.Grown(c.policy.Objective, c.meanRoot())
+		c.grown()
 	}
 	if before.Hinted() && !after.Hinted() {
 		c.control = c.control.Unplanned(before.Plan, time.Duration(int64(after.Seen)-int64(before.Seen))*time.Second)
+	}
+}
+
+// grown sets the multiplier, and every host's factor, anew if there are so many more pages that they must be.
+func (c *Controller) grown() {
+	before := c.control.Rooted
+	c.control = c.control.Grown(c.policy.Objective, c.meanRoot())
+	if c.control.Rooted == before || c.rootSum == 0 {
+		return
+	}
+	for _, h := range c.hosts {
+		h.HostControl = h.Grown(c.policy.Objective, c.control, h.rootSum/float64(max(h.Pages, 1)))
 	}
 }
 

@@ -50,27 +50,34 @@ type Hints struct {
 	Right  float64 // hinted, and changed when visited
 	Wrong  float64 // hinted, and unchanged
 	Missed float64 // changed when visited, without a hint
+	Fresh  float64 // hinted: Σ of the probability that nothing had changed, as it was without the hint
 }
 
 // Delivered is what is known of a WebSub hub before its first delivery (W3C, WebSub, 2018): a delivery is a change.
-var Delivered = Hints{Right: 19}
+var Delivered = Hints{Right: 20, Fresh: 20}
 
-// Add returns the counts after a visit.
-func (h Hints) Add(hinted, changed bool) Hints {
+// Add returns the counts after a visit. fresh is [Record.Fresh] just before.
+func (h Hints) Add(hinted, changed bool, fresh float64) Hints {
 	switch {
 	case hinted && changed:
 		h.Right++
+		h.Fresh += fresh
 	case hinted:
 		h.Wrong++
+		h.Fresh += fresh
 	case changed:
 		h.Missed++
 	}
 	return h
 }
 
-// Precision returns the expected share of hints that announce a change: the mean of a Beta distribution that
-// began uniform.
-func (h Hints) Precision() float64 { return (h.Right + 1) / (h.Right + h.Wrong + 2) }
+// Precision returns the probability p that a hint announces a change that nobody would have guessed: with it, a page is as
+// it was with probability (1-p)·fresh, so 1-p is the number of wrong hints over the expected number were hints
+// noise, shrunk by two hints of which one was wrong. A mere count of right ones would praise the noise on pages
+// that change all the time.
+func (h Hints) Precision() float64 {
+	return min(max(1-(h.Wrong+1)/(h.Fresh+2), 0), 1)
+}
 
 // Bounds for planning a page by its unannounced changes alone: where hints are worse, that costs more than it gains.
 const (

@@ -52,6 +52,8 @@ type Terms struct {
 	Theta float64
 	// Round is N/B, the time in which the budget fetches every known page once; 0 if the budget is unlimited.
 	Round time.Duration
+	// HostRound is n/R, the time in which the host's limit lets every page of the host be fetched once; 0 if there is no limit.
+	HostRound time.Duration
 	// Age of the crawl: since its first fetch.
 	Age time.Duration
 	// Prior is the belief over a page of this host of which nothing else is known. Default [DefaultPrior] of
@@ -158,7 +160,7 @@ func (p Policy) max(t Terms) float64 {
 	if p.Max > 0 {
 		return max(days(p.Max), days(p.min()))
 	}
-	return max(days(defaultMax), minRounds*days(t.Round))
+	return max(days(defaultMax), minRounds*days(max(t.Round, t.HostRound)))
 }
 
 func (p Policy) falseAlarm() float64 {
@@ -174,13 +176,13 @@ func (p Policy) falseAlarm() float64 {
 //   - at least Min, and, if a fetch is free, at least a tenth of the expected time between changes, b/(10a): more looks
 //     would be a nuisance to the site and no use to the crawl. Where a fetch has a price, heavy pages are worth hundreds of
 //     looks, and a floor of a tenth costs 2 % of the freshness of world A: there it is a thousandth;
-//   - at most Max, and at most twice the age of the crawl and a round together: a young crawl cannot know that a page
+//   - at most Max, and at most twice the age of the crawl and a round (of the budget or the host) together: a young crawl cannot know that a page
 //     never changes, and a wrong price of a fetch would otherwise never be noticed.
 func (p Policy) Interval(w float64, b Belief, t Terms) time.Duration {
 	if t.Recall > 0 && t.Recall < 1 {
 		b.B /= 1 - t.Recall
 	}
-	most := min(p.max(t), growth*(t.round()+days(max(t.Age, 0))))
+	most := min(p.max(t), growth*(max(t.round(), days(t.HostRound))+days(max(t.Age, 0))))
 	looks := float64(freeLooks)
 	if t.Theta > 0 {
 		looks = pricedLooks
