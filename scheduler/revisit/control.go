@@ -23,7 +23,6 @@ const (
 	maxError    = 2   // |2·ln(S/B)|, so that nothing winds up
 	maxStep     = 0.1 // of the time constant in one step, however long nobody held the timer
 	regrowth    = 1.1 // more pages by this factor set the multiplier anew
-	hostBand    = 0.9 // of a host's limit: below, and at factor 1, its control rests
 	secondPrice = 2   // the price of a fetch goes with the square of what is bought: f ∝ √(w/θ)
 )
 
@@ -140,9 +139,8 @@ func (h HostControl) Planned(old, next Plan) HostControl {
 // Multiplier returns the factor, 1 if it is not yet set.
 func (h HostControl) Multiplier() float64 { return max(h.Factor, 1) }
 
-// Step returns the control after dt, round being that of the crawl. A host that wants more than nine tenths of its limit is
-// steered as the crawl is, with the time constant max(round, n/R); its factor begins at (S/R)², the price at which it
-// would want R, and never falls below 1.
+// Step returns the control after dt, round being that of the crawl: the host is steered as the crawl is, with the time constant
+// max(round, n/R), and its factor never falls below 1. A factor of 1 that is too low becomes (S/R)² at once.
 func (h HostControl) Step(dt, round time.Duration) HostControl {
 	if h.Limit <= 0 {
 		h.Factor = 1
@@ -152,7 +150,7 @@ func (h HostControl) Step(dt, round time.Duration) HostControl {
 		h.Factor = max(1, math.Pow(h.Sum/h.Limit, secondPrice))
 		return h
 	}
-	if h.Sum <= hostBand*h.Limit && h.Factor == 1 || dt <= 0 {
+	if dt <= 0 {
 		return h
 	}
 	own := max(round, h.Round())
