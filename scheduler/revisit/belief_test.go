@@ -92,7 +92,7 @@ func TestFreshnessIsWhatTheBeliefExpects(t *testing.T) {
 		for _, s := range []float64{0.1, 2, 50} {
 			want, _ := posterior(b, func(float64) float64 { return 1 })
 			norm := integrate(func(x float64) float64 { return math.Exp((b.A-1)*math.Log(x) - b.B*x) })
-			fresh := integrate(func(x float64) float64 { return math.Exp((b.A-1)*math.Log(x)-b.B*x-x*s) }) / norm
+			fresh := integrate(func(x float64) float64 { return math.Exp((b.A-1)*math.Log(x) - b.B*x - x*s) }) / norm
 			mean := integrate(func(x float64) float64 {
 				return math.Exp((b.A-1)*math.Log(x)-b.B*x) * -math.Expm1(-x*s) / (x * s)
 			}) / norm

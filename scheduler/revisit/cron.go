@@ -20,6 +20,8 @@ type Cron struct {
 func ParseCron(spec string) (*Cron, error) {
 	full := strings.TrimSpace(spec)
 	switch {
+	case full == "":
+		return nil, fmt.Errorf("cron: %q: want five fields, or a word such as @daily", spec)
 	case !strings.HasPrefix(full, "TZ=") && !strings.HasPrefix(full, "CRON_TZ="):
 		full = "CRON_TZ=UTC " + full
 	case !strings.Contains(full, " "):
