@@ -13,10 +13,10 @@ export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo build setup tools test vet race lint fmt bench micro cover fuzz clean
+.PHONY: help demo build setup tools test vet race lint fmt bench bench-revisit micro cover fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## see it crawl; needs Go, nothing else
 	@go run ./cmd/lycosa demo
@@ -50,6 +50,9 @@ fmt: ## format with gofumpt
 
 bench: ## crawl a site beside a bare loop: CPU time and pages/s, embedded and through Redis
 	go run ./bench/crawl
+
+bench-revisit: ## the revisit policy in simulated worlds and on real histories, beside an oracle; fails below its gates
+	go run ./bench/revisit
 
 micro: ## the benchmarks of the packages; PKG=./dedup/... for some of them
 	go test -run '^$$' -bench . -benchmem $(PKG)
