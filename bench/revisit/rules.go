@@ -99,7 +99,7 @@ func (o *ours) visited(i int, now, _ float64, changed bool, age float64) float64
 	} else {
 		r, due = o.policy.Visited(before, changed, t, o.terms(i, t))
 	}
-	if o.hinted != nil && o.hinted[i] {
+	if len(o.hinted) > 0 && o.hinted[i] {
 		o.hints = o.hints.Add(before.Hinted(), changed, before.Fresh(t))
 	}
 	o.records[i] = r

@@ -66,7 +66,7 @@ type shape struct {
 	tune       func(*ours)
 }
 
-func (s shape) build(name string) func(n int, seed uint64) (*scene, error) {
+func (s shape) build() func(n int, seed uint64) (*scene, error) {
 	return func(n int, seed uint64) (*scene, error) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		rate := make([]float64, n)
@@ -76,7 +76,7 @@ func (s shape) build(name string) func(n int, seed uint64) (*scene, error) {
 			factor[h] = rng.NormFloat64()
 		}
 		draw := func(i int) float64 {
-			r := 0.0
+			var r float64
 			if s.kin {
 				r = math.Exp(1.6*factor[host[i]]+1.2*rng.NormFloat64()) / 15
 			} else {
@@ -274,7 +274,7 @@ func readHistory(file string) (times [][]float64, days float64, err error) {
 	for n := 1; lines.Scan(); n++ {
 		line := lines.Text()
 		if head, ok := strings.CutPrefix(line, "# "); ok {
-			for _, field := range strings.Fields(head) {
+			for field := range strings.FieldsSeq(head) {
 				if v, ok := strings.CutPrefix(field, "days="); ok {
 					days, err = strconv.ParseFloat(v, 64)
 				}
@@ -316,7 +316,7 @@ func worlds(data string) []world {
 	wrong := func(by float64) func(*ours) { return func(o *ours) { o.wrong = by } }
 	more := func(o *ours) { o.kin, o.modified = true, true }
 	synthetic := func(name, note string, gate float64, s shape) world {
-		return world{name, note, gate, s.build(name)}
+		return world{name, note, gate, s.build()}
 	}
 	a := shape{rate: lognormal, perPage: .2, zipf: true}
 	with := func(s shape, change func(*shape)) shape { change(&s); return s }
@@ -337,6 +337,8 @@ func worlds(data string) []world {
 		synthetic("hints.9", "as A, hints for 30 % of the pages, right nine times of ten", 0, with(a, func(s *shape) { s.hinted = .9 })),
 		synthetic("hints.5", "hints right every second time", 0, with(a, func(s *shape) { s.hinted = .5 })),
 		synthetic("hints.1", "hints right one time of ten", 0, with(a, func(s *shape) { s.hinted = .1 })),
+		synthetic("recall.9", "as hints.9, and the pages that have hints are planned for their other changes alone", 0,
+			with(a, func(s *shape) { s.hinted, s.tune = .9, func(o *ours) { o.useful = true } })),
 		synthetic("F+", "as F, pages of a host alike, Last-Modified trusted", .990, shape{perPage: .2, hosts: 500, kin: true, tune: more}),
 		synthetic("G+", "as G, pages of a host alike, Last-Modified trusted", .950, shape{perPage: .05, hosts: 500, kin: true, tune: more}),
 		{"ota", "terms of service, 761 pages, two years, .05, Zipf", .990, history(filepath.Join(data, "ota.tsv"))},

@@ -29,7 +29,7 @@ func ParseCron(spec string) (*Cron, error) {
 	}
 	s, err := cron.ParseStandard(full)
 	if err != nil {
-		return nil, fmt.Errorf("cron: %.80q: %w", spec, err)
+		return nil, fmt.Errorf("cron: %.80q: %s", spec, strings.Join(strings.Fields(err.Error()), " ")) // in one line
 	}
 	c := &Cron{spec: spec, schedule: s}
 	if c.Next(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() { // a leap year, and the parser looks five years ahead

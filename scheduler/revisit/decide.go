@@ -46,8 +46,7 @@ func AnswerOf(status int) Answer {
 	return Unavailable
 }
 
-// Observation is what a visit showed. The zero value is a 200 with signature 0 and no Last-Modified... except that
-// Age must be below 0 where it is not known: begin with [Observed].
+// Observation is what a visit showed. Begin with [Observed]: an Age of 0 means that the page changed just now.
 type Observation struct {
 	Answer Answer
 	// Signature of the content (OK), or of the target (MovedAway).
@@ -185,7 +184,7 @@ func (p Policy) Decide(r Record, o Observation, t Terms, now time.Time) Decision
 	}
 	switch o.Answer {
 	case GoneForGood:
-		r.become(Gone, goneRechecks-1)
+		become(&r, Gone, goneRechecks-1)
 		return after(r, gone410Wait, now, Vanished)
 	case NotFound, SoftMissing:
 		return p.missing(r, o, now)
@@ -235,11 +234,11 @@ func (p Policy) content(r Record, o Observation, t Terms, now time.Time) Decisio
 	}
 	switch {
 	case known == ValidatorsLie || o.Untrusted:
-		d.Record.setValidators(ValidatorsLie)
+		setValidators(&d.Record, ValidatorsLie)
 	case o.Conditional && same:
-		d.Record.setValidators(ValidatorsIgnored)
+		setValidators(&d.Record, ValidatorsIgnored)
 	case known != ValidatorsUnknown:
-		d.Record.setValidators(known)
+		setValidators(&d.Record, known)
 	}
 	return d
 }
@@ -247,13 +246,13 @@ func (p Policy) content(r Record, o Observation, t Terms, now time.Time) Decisio
 // unlearnt is a look that showed content and says nothing of the rate of change.
 func (p Policy) unlearnt(r Record, t Terms, now time.Time) (Record, time.Time) {
 	r.Seen = seconds(now)
-	r.become(Live, 0)
+	become(&r, Live, 0)
 	return p.plan(r, now, t)
 }
 
 func (p Policy) notModified(r Record, o Observation, t Terms, now time.Time) Decision {
 	if r.Seen == 0 || o.Untrusted || r.Validators() == ValidatorsLie {
-		r.setValidators(ValidatorsLie)
+		setValidators(&r, ValidatorsLie)
 		return Decision{Record: r, Due: now, Verdict: Unconditional}
 	}
 	d := Decision{Verdict: Keep, Change: Unchanged}
@@ -263,7 +262,7 @@ func (p Policy) notModified(r Record, o Observation, t Terms, now time.Time) Dec
 	} else {
 		d.Record, d.Due = p.visited(r, false, -1, now, t)
 	}
-	d.Record.setValidators(ValidatorsWork)
+	setValidators(&d.Record, ValidatorsWork)
 	return d
 }
 
@@ -278,7 +277,7 @@ func (p Policy) moved(r Record, o Observation, t Terms, now time.Time) Decision 
 		d.Change = New
 	}
 	r.Signature = o.Signature
-	r.become(Moved, streak)
+	become(&r, Moved, streak)
 	least := movedWait
 	if streak >= movedSettled {
 		least = movedLongWait
@@ -295,18 +294,18 @@ func (p Policy) moved(r Record, o Observation, t Terms, now time.Time) Decision 
 func (p Policy) missing(r Record, o Observation, now time.Time) Decision {
 	switch {
 	case r.State() == Missing && !o.Early:
-		r.become(Gone, 0)
+		become(&r, Gone, 0)
 		return after(r, goneWait, now, Vanished)
 	case r.State() == Missing:
 		return after(r, max(missingWait, r.Plan.Interval()), now, Recheck)
 	}
-	r.become(Missing, 0)
+	become(&r, Missing, 0)
 	return after(r, max(missingWait, r.Plan.Interval()/2), now, Recheck)
 }
 
 func stillGone(r Record, now time.Time) Decision {
 	k := r.Streak() + 1
-	r.become(Gone, k)
+	become(&r, Gone, k)
 	if k >= goneRechecks {
 		r.Plan = 0
 		return Decision{Record: r, Verdict: Forget}
@@ -322,7 +321,7 @@ func denied(r Record, o Observation, now time.Time) Decision {
 	if r.State() == Denied {
 		k = r.Streak() + 1
 	}
-	r.become(Denied, k)
+	become(&r, Denied, k)
 	return after(r, min(deniedWait<<k, deniedMost), now, Recheck)
 }
 
@@ -341,9 +340,9 @@ func (p Policy) unavailable(r Record, o Observation, now time.Time) Decision {
 		if planned := r.Plan.Interval(); planned > 0 {
 			wait = min(wait, planned)
 		}
-		d.Record.become(r.State(), r.Streak()+1)
+		become(&d.Record, r.State(), r.Streak()+1)
 		if r.Hinted() {
-			d.Record.hint()
+			markHinted(&d.Record)
 		}
 	}
 	d.Due = now.Add(max(wait, o.Wait))
@@ -352,11 +351,11 @@ func (p Policy) unavailable(r Record, o Observation, now time.Time) Decision {
 
 func (p Policy) truncated(r Record, t Terms, now time.Time) Decision {
 	if r.State() == Live && r.Streak() == 0 {
-		r.become(Live, 1)
+		become(&r, Live, 1)
 		return Decision{Record: r, Due: now.Add(failWait), Verdict: Recheck}
 	}
 	d := Decision{Verdict: Keep}
-	r.become(Live, 0)
+	become(&r, Live, 0)
 	d.Record, d.Due = p.plan(r, now, t)
 	return d
 }

@@ -77,28 +77,42 @@ func TestEachAnswerDoesWhatTheTableSays(t *testing.T) {
 		sig     uint64
 		wait    time.Duration
 	}{
-		{"first 200", revisit.NewRecord(revisit.WeightNormal), then(with(seen(revisit.OK), func(o *revisit.Observation) { o.Phase = 1 })),
-			revisit.Keep, revisit.New, revisit.Live, prior, 7, index},
-		{"first 200 with an age", revisit.NewRecord(revisit.WeightNormal), then(with(seen(revisit.OK), func(o *revisit.Observation) { o.Phase, o.Age = 1, 4*oneDay })),
-			revisit.Keep, revisit.New, revisit.Live, prior.ChangedAt(4), 7, index},
+		{
+			"first 200", revisit.NewRecord(revisit.WeightNormal), then(with(seen(revisit.OK), func(o *revisit.Observation) { o.Phase = 1 })),
+			revisit.Keep, revisit.New, revisit.Live, prior, 7, index,
+		},
+		{
+			"first 200 with an age", revisit.NewRecord(revisit.WeightNormal), then(with(seen(revisit.OK), func(o *revisit.Observation) { o.Phase, o.Age = 1, 4*oneDay })),
+			revisit.Keep, revisit.New, revisit.Live, prior.ChangedAt(4), 7, index,
+		},
 		{"304", page, then(seen(revisit.NotModified)), revisit.Keep, revisit.Unchanged, revisit.Live, b.Unchanged(10), 7, index},
-		{"304 that is not trusted", page, then(with(seen(revisit.NotModified), func(o *revisit.Observation) { o.Untrusted = true })),
-			revisit.Unconditional, revisit.NoNews, revisit.Live, b, 7, 0},
+		{
+			"304 that is not trusted", page, then(with(seen(revisit.NotModified), func(o *revisit.Observation) { o.Untrusted = true })),
+			revisit.Unconditional, revisit.NoNews, revisit.Live, b, 7, 0,
+		},
 		{"200, same signature", page, then(seen(revisit.OK)), revisit.Keep, revisit.Unchanged, revisit.Live, b.Unchanged(10), 7, index},
-		{"200, same ETag", page, then(with(other(revisit.OK), func(o *revisit.Observation) { o.SameETag = true })),
-			revisit.Keep, revisit.Unchanged, revisit.Live, b.Unchanged(10), 7, index},
+		{
+			"200, same ETag", page, then(with(other(revisit.OK), func(o *revisit.Observation) { o.SameETag = true })),
+			revisit.Keep, revisit.Unchanged, revisit.Live, b.Unchanged(10), 7, index,
+		},
 		{"200, new signature", page, then(other(revisit.OK)), revisit.Keep, revisit.Changed, revisit.Live, b.Changed(10, 0.01), 8, index},
-		{"200, new signature with an age", page, then(with(other(revisit.OK), func(o *revisit.Observation) { o.Age = 3 * oneDay })),
-			revisit.Keep, revisit.Changed, revisit.Live, b.ChangedAt(3), 8, index},
-		{"200, new signature with an age that cannot be", page, then(with(other(revisit.OK), func(o *revisit.Observation) { o.Age = 11 * oneDay })),
-			revisit.Keep, revisit.Changed, revisit.Live, b.Changed(10, 0.01), 8, index},
+		{
+			"200, new signature with an age", page, then(with(other(revisit.OK), func(o *revisit.Observation) { o.Age = 3 * oneDay })),
+			revisit.Keep, revisit.Changed, revisit.Live, b.ChangedAt(3), 8, index,
+		},
+		{
+			"200, new signature with an age that cannot be", page, then(with(other(revisit.OK), func(o *revisit.Observation) { o.Age = 11 * oneDay })),
+			revisit.Keep, revisit.Changed, revisit.Live, b.Changed(10, 0.01), 8, index,
+		},
 		{"301", page, then(other(revisit.MovedAway)), revisit.Elsewhere, revisit.Changed, revisit.Moved, b, 8, 0},
 		{"301 to elsewhere", page, then(seen(revisit.MovedAway), other(revisit.MovedAway)), revisit.Elsewhere, revisit.Changed, revisit.Moved, b, 8, 0},
 		{"301 twice", page, repeat(2, other(revisit.MovedAway)), revisit.Elsewhere, revisit.Unchanged, revisit.Moved, b, 8, 0},
 		{"404", page, then(seen(revisit.NotFound)), revisit.Recheck, revisit.NoNews, revisit.Missing, b, 7, 5 * oneDay},
 		{"404 twice", page, repeat(2, seen(revisit.NotFound)), revisit.Vanished, revisit.NoNews, revisit.Gone, b, 7, 30 * oneDay},
-		{"404 again too early", page, then(seen(revisit.NotFound), with(seen(revisit.NotFound), func(o *revisit.Observation) { o.Early = true })),
-			revisit.Recheck, revisit.NoNews, revisit.Missing, b, 7, 5 * oneDay},
+		{
+			"404 again too early", page, then(seen(revisit.NotFound), with(seen(revisit.NotFound), func(o *revisit.Observation) { o.Early = true })),
+			revisit.Recheck, revisit.NoNews, revisit.Missing, b, 7, 5 * oneDay,
+		},
 		{"404, then there", page, then(seen(revisit.NotFound), seen(revisit.OK)), revisit.Keep, revisit.Unchanged, revisit.Live, b.Unchanged(15), 7, index},
 		{"gone, first recheck", page, gone(1, seen(revisit.NotFound)), revisit.Keep, revisit.NoNews, revisit.Gone, b, 7, 60 * oneDay},
 		{"gone, second recheck", page, gone(2, seen(revisit.NotFound)), revisit.Keep, revisit.NoNews, revisit.Gone, b, 7, 120 * oneDay},
@@ -113,25 +127,33 @@ func TestEachAnswerDoesWhatTheTableSays(t *testing.T) {
 		{"403", page, then(seen(revisit.Refused)), revisit.Recheck, revisit.NoNews, revisit.Denied, b, 7, 7 * oneDay},
 		{"403 twice", page, repeat(2, seen(revisit.Refused)), revisit.Recheck, revisit.NoNews, revisit.Denied, b, 7, 14 * oneDay},
 		{"403 for ever", page, repeat(9, seen(revisit.Refused)), revisit.Recheck, revisit.NoNews, revisit.Denied, b, 7, 180 * oneDay},
-		{"403 from a host that denies", page, then(with(seen(revisit.Refused), func(o *revisit.Observation) { o.HostDenies = true })),
-			revisit.PauseHost, revisit.NoNews, revisit.Live, b, 7, oneDay},
+		{
+			"403 from a host that denies", page, then(with(seen(revisit.Refused), func(o *revisit.Observation) { o.HostDenies = true })),
+			revisit.PauseHost, revisit.NoNews, revisit.Live, b, 7, oneDay,
+		},
 		{"block page", page, then(other(revisit.Block)), revisit.Recheck, revisit.NoNews, revisit.Denied, b, 7, 7 * oneDay},
 		{"503", page, then(seen(revisit.Unavailable)), revisit.Recheck, revisit.NoNews, revisit.Live, b, 7, 2 * hour},
 		{"503 three times", page, repeat(3, seen(revisit.Unavailable)), revisit.Recheck, revisit.NoNews, revisit.Live, b, 7, 8 * hour},
 		{"503 seven times", page, repeat(7, seen(revisit.Unavailable)), revisit.Recheck, revisit.NoNews, revisit.Live, b, 7, 128 * hour},
 		{"503 eight times", page, repeat(8, seen(revisit.Unavailable)), revisit.Recheck, revisit.NoNews, revisit.Missing, b, 7, 5 * oneDay},
-		{"503 no later than planned", func() revisit.Record { r := page; r.Plan = revisit.PlanOf(3 * hour); return r }(),
-			repeat(3, seen(revisit.Unavailable)), revisit.Recheck, revisit.NoNews, revisit.Live, b, 7, 3 * hour},
-		{"429 with Retry-After", page, then(with(seen(revisit.Unavailable), func(o *revisit.Observation) { o.Wait = 6 * hour })),
-			revisit.Recheck, revisit.NoNews, revisit.Live, b, 7, 6 * hour},
+		{
+			"503 no later than planned", func() revisit.Record { r := page; r.Plan = revisit.PlanOf(3 * hour); return r }(),
+			repeat(3, seen(revisit.Unavailable)), revisit.Recheck, revisit.NoNews, revisit.Live, b, 7, 3 * hour,
+		},
+		{
+			"429 with Retry-After", page, then(with(seen(revisit.Unavailable), func(o *revisit.Observation) { o.Wait = 6 * hour })),
+			revisit.Recheck, revisit.NoNews, revisit.Live, b, 7, 6 * hour,
+		},
 		{"503, then there", page, then(seen(revisit.Unavailable), seen(revisit.OK)), revisit.Keep, revisit.Unchanged, revisit.Live, b.Unchanged(10 + 2./24), 7, index},
 		{"robots.txt", page, then(seen(revisit.Robots)), revisit.Shelve, revisit.NoNews, revisit.Live, b, 7, 0},
 		{"soft 404", page, then(other(revisit.SoftMissing)), revisit.Recheck, revisit.NoNews, revisit.Missing, b, 7, 5 * oneDay},
 		{"soft 404 twice", page, repeat(2, other(revisit.SoftMissing)), revisit.Vanished, revisit.NoNews, revisit.Gone, b, 7, 30 * oneDay},
 		{"truncated", page, then(other(revisit.Truncated)), revisit.Recheck, revisit.NoNews, revisit.Live, b, 7, 2 * hour},
 		{"truncated twice", page, repeat(2, other(revisit.Truncated)), revisit.Keep, revisit.NoNews, revisit.Live, b, 7, index},
-		{"template redeployed", page, then(with(other(revisit.OK), func(o *revisit.Observation) { o.Redeployed = true })),
-			revisit.Keep, revisit.Rebaselined, revisit.Live, b, 8, index},
+		{
+			"template redeployed", page, then(with(other(revisit.OK), func(o *revisit.Observation) { o.Redeployed = true })),
+			revisit.Keep, revisit.Rebaselined, revisit.Live, b, 8, index,
+		},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

@@ -109,13 +109,13 @@ func Hint(r Record, due time.Time, p float64, now time.Time) (Record, time.Time)
 	case Missing, Denied:
 		return r, due
 	case Gone:
-		r.hint()
+		markHinted(&r)
 		return r, earlier(due, now)
 	}
 	if r.Seen == 0 || !(p > 0) {
 		return r, due
 	}
-	r.hint()
+	markHinted(&r)
 	if p < 1 {
 		shift := duration(-math.Log1p(-p) / r.Belief().Mean())
 		if shifted := due.Add(-shift); shifted.After(now) {

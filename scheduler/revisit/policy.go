@@ -33,8 +33,8 @@ type Policy struct {
 
 // Defaults and rules of the specification.
 const (
-	defaultMin      = time.Minute
-	defaultMax      = 90 * 24 * time.Hour
+	shortest        = time.Minute
+	longest         = 90 * 24 * time.Hour
 	defaultNewShare = 0.3
 	defaultAlarm    = 0.01
 	minRounds       = 6    // a maximum below this many rounds turns every policy into round-robin
@@ -152,7 +152,7 @@ func (p Policy) min() time.Duration {
 	if p.Min > 0 {
 		return p.Min
 	}
-	return defaultMin
+	return shortest
 }
 
 // max returns the longest interval, in days.
@@ -160,7 +160,7 @@ func (p Policy) max(t Terms) float64 {
 	if p.Max > 0 {
 		return max(days(p.Max), days(p.min()))
 	}
-	return max(days(defaultMax), minRounds*days(max(t.Round, t.HostRound)))
+	return max(days(longest), minRounds*days(max(t.Round, t.HostRound)))
 }
 
 func (p Policy) falseAlarm() float64 {
@@ -207,7 +207,7 @@ func (p Policy) first(r Record, age time.Duration, phase float64, now time.Time,
 	}
 	b.into(&r)
 	r.Seen = seconds(now)
-	r.become(Live, 0)
+	become(&r, Live, 0)
 	r, due := p.plan(r, now, t)
 	if !p.clocked() {
 		due = now.Add(time.Duration(float64(due.Sub(now)) * min(max(phase, 0), 1)))
@@ -240,7 +240,7 @@ func (p Policy) visited(r Record, changed bool, age time.Duration, now time.Time
 	b := r.Belief()
 	if r.Validators() == ValidatorsUnknown {
 		b = p.renewed(b, t)
-		r.setValidators(ValidatorsIgnored)
+		setValidators(&r, ValidatorsIgnored)
 	}
 	since := min(elapsed(r.Seen, now), duration(2*p.max(t))) // longer, and it is the clock that jumped
 	switch tau := days(since); {
@@ -253,7 +253,7 @@ func (p Policy) visited(r Record, changed bool, age time.Duration, now time.Time
 	}
 	b.into(&r)
 	r.Seen = seconds(now)
-	r.become(Live, 0)
+	become(&r, Live, 0)
 	return p.plan(r, now, t)
 }
 

@@ -61,8 +61,15 @@ func TestBadPolicyIsRefusedByNameInOneLine(t *testing.T) {
 		}
 	}
 	for _, p := range []revisit.Policy{
-		{Budget: revisit.Budget(math.NaN())}, {Budget: -1}, {NewShare: 1.5}, {FalseAlarm: 1}, {FalseAlarm: math.NaN()}, {Objective: 9},
-		{Min: -1}, {Max: -1}, {Every: -1},
+		{Budget: revisit.Budget(math.NaN())},
+		{Budget: -1},
+		{NewShare: 1.5},
+		{FalseAlarm: 1},
+		{FalseAlarm: math.NaN()},
+		{Objective: 9},
+		{Min: -1},
+		{Max: -1},
+		{Every: -1},
 	} {
 		if err := p.Validate(); err == nil {
 			t.Errorf("%+v is valid", p)

@@ -62,7 +62,7 @@ func ParseRecord(b []byte) (Record, error) {
 		Weight:    Weight(b[22]),
 		flags:     b[23],
 	}
-	if unseen := r.A == 0 && r.B == 0; !unseen && !r.Belief().valid() {
+	if unseen := r.Seen == 0 && r.A == 0 && r.B == 0; !unseen && !r.Belief().valid() {
 		return Record{}, fmt.Errorf("revisit: a record with belief (%v, %v): want two positive numbers", r.A, r.B)
 	}
 	return r, nil
@@ -148,17 +148,17 @@ func (r Record) Streak() int { return int(r.flags & streakMask) }
 func (r Record) Validators() Validators { return Validators(r.flags & validatorMask >> validatorShift) }
 
 // become sets state and streak, and forgets the hint.
-func (r *Record) become(s State, streak int) {
+func become(r *Record, s State, streak int) {
 	bits := [...]uint8{Live: 0, Missing: goneBit | movedBit, Gone: goneBit, Moved: movedBit, Denied: goneBit | movedBit | hintedBit}
 	r.flags = r.flags&validatorMask | bits[s] | uint8(min(max(streak, 0), streakMask))
 }
 
-func (r *Record) setValidators(v Validators) {
+func setValidators(r *Record, v Validators) {
 	r.flags = r.flags&^uint8(validatorMask) | uint8(v)<<validatorShift
 }
 
-// hint marks the record, where its state leaves room for that.
-func (r *Record) hint() {
+// markHinted marks the record, where its state leaves room for that.
+func markHinted(r *Record) {
 	if r.flags&(goneBit|movedBit) != goneBit|movedBit {
 		r.flags |= hintedBit
 	}
