@@ -3,7 +3,6 @@ package signature
 import (
 	"bytes"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"time"
 	"unicode"
@@ -183,9 +182,4 @@ func (n *Noise) Add(changed bool, gap time.Duration) bool {
 	pair := n.Changed >= noiseChanged && gaps[noiseVisits/2] < noiseGap
 	*n = Noise{}
 	return pair
-}
-
-// Describe returns a line for an operator on how much a page changed.
-func Describe(before, after Blocks) string {
-	return fmt.Sprintf("%d of %d paragraphs are new, %.0f %% in common", after.Appeared(before), len(after), 100*after.Likeness(before))
 }
