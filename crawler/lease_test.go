@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,46 @@ func TestNoRequestBeginsOnALeaseThatRanOut(t *testing.T) {
 			})
 		})
 	}
+}
+
+// mute is a frontier that does not answer to Extend.
+type mute struct{ scheduler.Frontier }
+
+func (mute) Extend(ctx context.Context, _ ...*scheduler.Lease) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestRequestEndsBeforeALeaseThatCannotBeExtended(t *testing.T) {
+	inBubble(t, follow, func(t *testing.T, r *rig) {
+		r.config.Frontier = mute{r.frontier}
+		hung := &hanging{web: r.web}
+		r.config.Fetcher = hung
+		r.web.html("https://a.example/", "")
+		r.crawl()
+		if took := hung.took; took <= 40*time.Second || took >= time.Minute {
+			t.Errorf("under a lease of a minute that was not extended, a request went on for %v", took)
+		}
+		if s := r.stats(); s.Expired != 1 || s.Outcomes["ok"] != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// hanging is a web whose first answer never comes.
+type hanging struct {
+	*web
+	asked atomic.Int64
+	took  time.Duration // until the client left
+}
+
+func (h *hanging) Fetch(ctx context.Context, r *fetch.Request) (*fetch.Response, error) {
+	if h.asked.Add(1) == 1 {
+		began := time.Now()
+		<-ctx.Done()
+		h.took = time.Since(began)
+	}
+	return h.web.Fetch(ctx, r)
 }
 
 // results keeps what was finished.

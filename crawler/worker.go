@@ -87,6 +87,7 @@ type Worker struct {
 type holding struct {
 	cancel context.CancelCauseFunc // ends the visit
 	until  time.Time               // the lease's deadline, which only keepLeases may read while it extends it
+	end    *time.Timer             // ends the visit a little before
 }
 
 var (
@@ -313,20 +314,25 @@ func (w *Worker) withinLimit(ctx context.Context, free int) int {
 // hold makes room for a lease and returns the context of its visit.
 func (w *Worker) hold(work context.Context, lease *scheduler.Lease) context.Context {
 	ctx, cancel := context.WithCancelCause(work)
+	end := time.AfterFunc(w.left(lease.Deadline), func() { cancel(errLeaseLost) })
 	w.mu.Lock()
-	w.held[lease] = &holding{cancel, lease.Deadline}
+	w.held[lease] = &holding{cancel, lease.Deadline, end}
 	w.mu.Unlock()
 	return ctx
 }
 
+// left is how long a page may still go on under a lease. It must be off the host before the lease has run out.
+func (w *Worker) left(deadline time.Time) time.Duration {
+	return time.Until(deadline) - w.settings.Lease/12
+}
+
 // holds reports whether a request may begin on a lease; otherwise it ends the visit. A process that was stopped, or whose
-// claim was answered late, finds its lease run out: somebody else may be at the host by now. So may they soon, if there
-// is less left than keepLeases takes to notice.
+// claim was answered late, finds its lease run out: somebody else may be at the host by now.
 func (w *Worker) holds(lease *scheduler.Lease) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.held[lease]
-	if time.Until(h.until) >= w.settings.Lease/12 {
+	if w.left(h.until) > 0 {
 		return true
 	}
 	h.cancel(errLeaseLost)
@@ -336,13 +342,14 @@ func (w *Worker) holds(lease *scheduler.Lease) bool {
 // let frees the slot of a lease, and adds up the links its page had refused.
 func (w *Worker) let(lease *scheduler.Lease, refused map[string]int64) {
 	w.mu.Lock()
-	cancel := w.held[lease].cancel
+	h := w.held[lease]
 	delete(w.held, lease)
 	for why, n := range refused {
 		w.refused[why] += n
 	}
 	w.mu.Unlock()
-	cancel(nil)
+	h.end.Stop()
+	h.cancel(nil)
 	select {
 	case w.changed <- struct{}{}:
 	default:
@@ -449,7 +456,7 @@ func (w *Worker) finishAll(ctx context.Context, all []scheduler.Result) error {
 	return err
 }
 
-// keepLeases extends the leases of pages under way, and stops those whose lease is lost.
+// keepLeases extends the leases of pages under way, and ends those whose lease is lost.
 func (w *Worker) keepLeases(ctx context.Context) {
 	lease := w.settings.Lease
 	tick := time.NewTicker(lease / 12)
@@ -464,10 +471,7 @@ func (w *Worker) keepLeases(ctx context.Context) {
 		var due []*scheduler.Lease
 		w.mu.Lock()
 		for l, h := range w.held {
-			switch {
-			case h.until.Sub(now) < lease/12: // the next tick would come too late
-				h.cancel(errLeaseLost)
-			case h.until.Sub(now) < lease*2/3:
+			if h.until.Sub(now) < lease*2/3 {
 				due = append(due, l)
 			}
 		}
@@ -487,6 +491,7 @@ func (w *Worker) extend(ctx context.Context, due []*scheduler.Lease) {
 	for _, l := range due {
 		if h, ok := w.held[l]; ok { // not finished meanwhile
 			h.until = l.Deadline
+			h.end.Reset(w.left(h.until))
 		}
 	}
 	var lost *scheduler.LostError

@@ -10,6 +10,9 @@ import (
 const (
 	// grain is what a gap may fall short: the frontier counts in milliseconds and rounds twice.
 	grain = 3 * time.Millisecond
+	// slice is how late a single request may be noted without the clock's being late: a machine that is busy may take the
+	// processor from one thread and not from the other, for about so long.
+	slice = 10 * time.Millisecond
 	// notice is how long the site may take to notice that a client has gone.
 	notice = 20 * time.Millisecond
 )
@@ -48,7 +51,7 @@ func (j *judge) delay(host string, d time.Duration, visits []*testsite.Visit) {
 		n.Gaps++
 		switch {
 		case gap >= d-grain:
-		case gap >= d-grain-late(j.r.Pulse, first.Began):
+		case gap >= d-grain-slice-late(j.r.Pulse, first.Began):
 			n.Allowed++
 		case j.inFlight(first) || j.inFlight(second):
 			n.Apart++
@@ -105,7 +108,7 @@ func (j *judge) gone(o *testsite.Visit, at time.Time) bool {
 func (j *judge) ghost(o *testsite.Visit, at time.Time) bool {
 	return slices.ContainsFunc(j.r.befell(workerOf(o), Kill, Stop), func(w Window) bool {
 		switch {
-		case at.Sub(w.From) < j.r.Lease/2:
+		case w.From.After(at) || at.Sub(j.unrenewed(w.From, at)) < j.r.Lease/2:
 			return false
 		case w.To.IsZero():
 			return true
@@ -113,4 +116,16 @@ func (j *judge) ghost(o *testsite.Visit, at time.Time) bool {
 		woke := w.To.Add(j.r.Lease/6 + notice + late(j.r.Pulse, at))
 		return !o.Began.After(w.To) && !at.After(woke)
 	})
+}
+
+// unrenewed returns since when a worker that was stopped may not have renewed its leases: since then, or since Redis went
+// away before that and up to a time.
+func (j *judge) unrenewed(stopped, at time.Time) time.Time {
+	since := stopped
+	for _, w := range j.r.befell(0, RedisKill, RedisCut, RedisHang) {
+		if w.overlaps(stopped.Add(-j.r.Lease), at) && w.From.Before(since) {
+			since = w.From
+		}
+	}
+	return since
 }

@@ -34,7 +34,8 @@ type Config struct {
 	// Crawl is the crawl's name: 1 to 64 of A-Z, a-z, 0-9, dot, underscore and dash.
 	Crawl string
 	// Partitions is the number of parts the crawl is cut into, at most 4096. It is fixed when the crawl is created; another
-	// number is refused later. Default: what the crawl has; for a new crawl 16, and 256 on a Redis Cluster.
+	// number is refused later. Default: what the crawl has; for a new crawl one, and 256 on a
+	// Redis Cluster. One Redis gains nothing by more: they are what is spread over the servers of a cluster.
 	Partitions int
 	// Lease is how long a claim holds. Default one minute.
 	Lease time.Duration
@@ -306,7 +307,7 @@ func (f *Frontier) control(ctx context.Context, c Config, create bool) (CrawlInf
 	}
 	partitions := c.Partitions
 	if partitions == 0 {
-		partitions = 16
+		partitions = 1
 		if _, ok := f.client.(*redis.ClusterClient); ok {
 			partitions = 256
 		}
