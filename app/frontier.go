@@ -31,6 +31,7 @@ type place struct {
 	log   *slog.Logger
 
 	confirm int             // replicas that must have what is queued
+	seeds   string          // the key of start URLs; empty: its default, -: none
 	filter  redisdedup.Spec // of a crawl that is created; zero: no wish
 	store   string          // the exact half of a two-tier filter: a folder, or mongodb://
 
@@ -47,7 +48,7 @@ func (p *place) atClose(do func()) {
 
 // place connects to the Redis, if there is one. It writes nothing.
 func (o *options) place(ctx context.Context, log *slog.Logger) (*place, error) {
-	p := &place{name: o.dir, dir: o.dir, log: log, confirm: o.confirm}
+	p := &place{name: o.dir, dir: o.dir, log: log, confirm: o.confirm, seeds: o.startURLs}
 	if o.redis == "" {
 		if o.dedup != "" || o.dedupStore != "" {
 			return nil, usagef("--dedup and --dedup-store are for crawls on a Redis; without one, each fingerprint is kept exactly in this process")
@@ -113,7 +114,7 @@ func (p *place) open(ctx context.Context, crawl string, spider crawler.Spider) (
 	}
 	if p.redis != nil {
 		f, err := redisfrontier.Open(ctx, p.redis, redisfrontier.Config{
-			Crawl: crawl, Pace: pace, Lease: s.Lease, Confirm: p.confirm, Filter: p.filter, Exact: p.exact(), Settings: fixed(spider), Logger: p.log,
+			Crawl: crawl, Pace: pace, Lease: s.Lease, Confirm: p.confirm, SeedKey: p.seeds, Filter: p.filter, Exact: p.exact(), Settings: fixed(spider), Logger: p.log,
 		})
 		if other, ok := errors.AsType[*redisfrontier.SettingError](err); ok && other.Setting == "Filter" {
 			return nil, usagef("--dedup: %w", err)

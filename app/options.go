@@ -34,6 +34,7 @@ type options struct {
 	quiet      bool
 	json       bool
 	confirm    int
+	startURLs  string
 	grace      time.Duration
 }
 
@@ -62,6 +63,7 @@ func (o *options) crawlFlags(f *pflag.FlagSet) {
 	o.settingFlag(f, "user-agent", "user_agent", "S", "User-Agent header; its first word is what robots.txt knows the crawler by")
 	o.settingFlag(f, "ignore-robots", "ignore_robots", "", "do not ask for robots.txt").NoOptDefVal = "true"
 	o.settingFlag(f, "allow-private", "allow_private", "", "let pages lead to loopback and private addresses").NoOptDefVal = "true"
+	f.StringVar(&o.startURLs, "start-urls", "", "list, set or sorted set on Redis that other programs push start URLs to; - for none (default CRAWL:start_urls)")
 	f.IntVar(&o.confirm, "confirm", 0, "replicas of Redis that must have a link before its page counts as done, so that no failover loses it")
 	o.filterFlags(f)
 	o.logFlags(f)

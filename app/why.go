@@ -341,7 +341,7 @@ func (p *program) printWhy(w *why) error {
 		return err
 	}
 	line("fingerprint", "%s", w.Fingerprint)
-	if w.Partition != nil {
+	if w.Partitions > 1 {
 		line("partition", "%d of 0 to %d", *w.Partition, w.Partitions-1)
 	}
 	if w.Spider == "" {
