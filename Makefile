@@ -59,7 +59,7 @@ bench-revisit: ## the revisit policy in simulated worlds and on real histories, 
 	go run ./bench/revisit
 
 chaos: build ## kill workers, Redis and the item store for a minute, and check that nothing was lost; SEED=7 for other faults
-	bin/lycosa chaos --seed $(SEED) --kill-every 2s --max-refetched 20
+	bin/lycosa chaos --seed $(SEED) --pages 500 --kill-every 2s --max-refetched 20
 
 chaos-long: build ## the same for half an hour: 24 workers, 50,000 pages a round, a fault every three seconds
 	bin/lycosa chaos --seed $(SEED) --duration 30m --workers 24 --pages 50000 --hosts 100 --kill-every 3s

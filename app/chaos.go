@@ -58,7 +58,7 @@ Exit code: 0 all promises were kept, 1 one was broken or chaos could not run,
 	}
 	f := cmd.Flags()
 	f.IntVar(&o.Workers, "workers", 8, "worker processes at a time")
-	f.IntVar(&o.Pages, "pages", 500, "pages of the site")
+	f.IntVar(&o.Pages, "pages", 2000, "pages of the site")
 	f.IntVar(&o.Hosts, "hosts", 20, "hosts of the site, 127.0.0.1 and on; at most 250")
 	f.DurationVar(&o.Duration, "duration", time.Minute, "how long faults go on; 0: one crawl, with faults to its end")
 	f.Uint64Var(&o.Seed, "seed", 1, "what faults and sites are drawn from")

@@ -21,7 +21,7 @@ type Config struct {
 
 	// Workers is how many processes crawl at a time. Default 8.
 	Workers int
-	// Pages and Hosts are those of the site. Default 500 and 20.
+	// Pages and Hosts are those of the site. Default 2000 and 20.
 	Pages, Hosts int
 	// Latency is how long the site takes for a page. Zero is none.
 	Latency time.Duration
@@ -54,7 +54,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	c.Workers = cmp.Or(c.Workers, 8)
-	c.Pages = cmp.Or(c.Pages, 500)
+	c.Pages = cmp.Or(c.Pages, 2000)
 	c.Hosts = cmp.Or(c.Hosts, 20)
 	c.PerHost = cmp.Or(c.PerHost, 2)
 	c.Lease = cmp.Or(c.Lease, 5*time.Second)

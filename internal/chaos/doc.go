@@ -27,5 +27,6 @@
 //
 // All times are the site's. Where it notes that a request began late, because its own process got no CPU, the next one seems
 // to follow too fast. So a clock in the same process ticks every few milliseconds, and by as much as it was late then a
-// gap may fall short.
+// gap may fall short; by 13 ms in any case, for rounding and for what such a clock cannot see. The verdict counts the gaps that
+// were allowed so, and shows the shortest of all.
 package chaos
