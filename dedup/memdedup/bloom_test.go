@@ -14,10 +14,10 @@ import (
 // The compound rate must hold at every size, not only when a layer is full.
 func TestRateHoldsOverTheWholeGrowth(t *testing.T) {
 	t.Parallel()
-	const n, asked = 200_000, 100_000
+	const n, asked = 100_000, 50_000
 	fps := random(n + asked)
 	others := fps[n:]
-	for _, expected := range []uint{0, 20_000} {
+	for _, expected := range []uint{0, 10_000} {
 		for _, rate := range []float64{0.1, 0.01, 0.001} {
 			b := newBloom(t, expected, rate)
 			worst, next := 0.0, 10_000

@@ -110,7 +110,7 @@ func TestChecksDoNotAllocate(t *testing.T) {
 }
 
 func TestSetIsCompact(t *testing.T) {
-	const n = 1_000_000
+	const n = 200_000
 	fps := random(n)
 	before := heap()
 	s := NewSet()
