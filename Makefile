@@ -39,7 +39,7 @@ vet: ## go vet
 	go vet ./...
 
 race: ## the tests under the race detector; PKG=./dedup/... for some of them
-	scripts/test.sh -race -timeout 9m $(PKG)
+	scripts/test.sh -race -timeout 20m $(PKG)
 
 lint: ## golangci-lint: correctness, formatting, and who may import whom
 	scripts/tools.sh
