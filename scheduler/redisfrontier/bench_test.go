@@ -104,12 +104,13 @@ func BenchmarkConfirmedPush(b *testing.B) {
 
 // BenchmarkMemory reports the bytes of Redis memory that a pending URL takes.
 func BenchmarkMemory(b *testing.B) {
+	client := dial(b, servers.Redis(b).URL)
 	for _, each := range []int{1, 10, 100} {
 		b.Run(fmt.Sprintf("urls-per-host=%d", each), func(b *testing.B) {
 			for range b.N {
 				ctx := context.Background()
-				client := dial(b, servers.Redis(b).URL)
-				f := openWith(b, client, redisfrontier.Config{Crawl: "bench", Partitions: 16, Logger: quiet()})
+				client.FlushAll(ctx)
+				f := openWith(b, client, redisfrontier.Config{Crawl: "bench", Partitions: 16, Known: -1, Logger: quiet()})
 				const total = 200_000
 				before := usedMemory(b, client)
 				payload := 0
