@@ -97,29 +97,40 @@ if tonumber(state[12] or 0) > 0 then undelay() end
 if tonumber(state[13] or 0) > 0 then revisit() end
 forget()
 
--- Candidates: the best of y, and those of r that have become due, ranked.
+-- Candidates stand in line by score, then name: those of r that have become due, ranked, and the best of y. The latter are
+-- read piece by piece, since a few hosts may have all that is wanted; behind y_end more of them may belong.
+local line, first, y_read, y_end = {}, 1, 0, wanted > 0 and -NEVER or NEVER
+local function is_before(a, b)
+  if a.score ~= b.score then return a.score < b.score end
+  return a.name < b.name
+end
+
 local moved = call('ZRANGEBYSCORE', R, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 250)
-local ready = wanted > 0 and call('ZRANGE', Y, 0, wanted - 1, 'WITHSCORES') or {}
-local names, line = {}, {}
-for i = 1, #ready, 2 do names[#names + 1] = ready[i] end
-for i = 1, #moved, 2 do names[#names + 1] = moved[i] end
-if #names > 0 then
+if #moved > 0 then
+  local names = {}
+  for i = 1, #moved, 2 do names[#names + 1] = moved[i] end
+  line = load(names)
+  for i = 1, #line do
+    local s = line[i]
+    s.in_r, s.score = true, moved[2 * i] + rank(sub(s.levels, 1, 1))
+  end
+  table.sort(line, is_before)
+end
+
+local function read_y()
+  local n, names = max(8, floor(wanted / 4)), {}
+  local list = call('ZRANGE', Y, y_read, y_read + n - 1, 'WITHSCORES')
+  y_read = y_read + n
+  y_end = #list == 2 * n and tonumber(list[#list]) or NEVER
+  if #list == 0 then return end
+  for i = 1, #list, 2 do names[#names + 1] = list[i] end
   local hosts = load(names)
   for i = 1, #hosts do
-    local s = hosts[i]
-    if i <= #ready / 2 then
-      s.in_y, s.score = true, tonumber(ready[2 * i])
-      s.y_score = s.score
-    else
-      s.in_r, s.score = true, moved[2 * (i - #ready / 2)] + rank(sub(s.levels, 1, 1))
-    end
-    line[i] = s
-  end
-  if #moved > 0 then
-    table.sort(line, function(a, b)
-      if a.score ~= b.score then return a.score < b.score end
-      return a.name < b.name
-    end)
+    local s, at = hosts[i], #line + 1
+    s.in_y, s.score = true, tonumber(list[2 * i])
+    s.y_score = s.score
+    while at > first and is_before(s, line[at - 1]) do at = at - 1 end
+    table.insert(line, at, s)
   end
 end
 
@@ -133,9 +144,13 @@ local function settle(s, where)
   if where == 'r' then add(to_r, s.next, s.name) end
   if where == 'y' and s.score ~= s.y_score then add(to_y, s.score, s.name) end
 end
-local first = 1
-while first <= #line and got < wanted and bytes < MAXBYTES do
+while got < wanted and bytes < MAXBYTES do
   local s = line[first]
+  while y_end < NEVER and (not s or (s.in_r or s.served) and s.score >= y_end) do
+    read_y()
+    s = line[first]
+  end
+  if not s then break end
   first = first + 1
   local level = sub(s.levels, 1, 1)
   local room = min(concurrency(s) - s.inflight, wanted - got, 32)
