@@ -227,6 +227,8 @@ func (j *judge) explain(first, second *testsite.Visit) string {
 	id := workerOf(first)
 	before := func(w Window) bool { return !w.From.After(second.Began) }
 	between := func(w Window) bool { return w.overlaps(first.Began, second.Began) }
+	// A lease that could not be renewed while Redis was away may end when Redis is back, a lease's time later at most.
+	unrenewed := func(w Window) bool { return w.overlaps(first.Began.Add(-j.r.Lease), second.Began) }
 	switch {
 	case slices.ContainsFunc(j.r.befell(id, Kill), before):
 		return whyKilled
@@ -234,7 +236,7 @@ func (j *judge) explain(first, second *testsite.Visit) string {
 		return whyStopped
 	case slices.ContainsFunc(j.r.befell(id, Drain), before):
 		return whyDrained
-	case slices.ContainsFunc(j.r.befell(0, RedisKill, RedisCut, RedisHang), between):
+	case slices.ContainsFunc(j.r.befell(0, RedisKill, RedisCut, RedisHang), unrenewed):
 		return whyRedis
 	}
 	i := slices.IndexFunc(j.r.Workers, func(w Worker) bool { return w.ID == id })

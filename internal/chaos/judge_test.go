@@ -126,6 +126,11 @@ func TestEachBrokenPromiseIsNamed(t *testing.T) {
 			r.fault(RedisKill, 0, 3051, 3060)
 			r.fault(StoreCut, 0, 0, 9000)
 		}},
+		"again long after redis was away": {CheckRefetched, "by worker 2 and 3s later by worker 1", func(r *Record) {
+			r.fault(RedisHang, 0, 10, 50)
+			r.ask(wide, "/c", 2, 20000, 20050)
+			r.ask(wide, "/c", 1, 23000, 23050)
+		}},
 		"again long after the stop": {CheckRefetched, "for no reason", func(r *Record) {
 			r.ask(wide, "/c", 2, 9000, 9050)
 			r.fault(Stop, 1, 10, 50)
@@ -231,6 +236,7 @@ func TestFaultsExplainWhatTheyDo(t *testing.T) {
 			r.ask(wide, "/c", 2, 3000, 3050)
 		}, again(whyDrained)},
 		"redis away": {func(r *Record) { r.fault(RedisHang, 0, 120, 500); r.ask(wide, "/c", 2, 3000, 3050) }, again(whyRedis)},
+		"lease not renewed while redis was away": {func(r *Record) { r.fault(RedisHang, 0, 10, 50); r.ask(wide, "/c", 2, 3000, 3050) }, again(whyRedis)},
 		"held open by a stopped process": {func(r *Record) {
 			r.hang(paced, "/f", 1, 500, 9000)
 			r.fault(Stop, 1, 550, 8000)
