@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// DefaultUnique is the number of keys that [Unique] remembers unless told otherwise: some 100 MB.
+// DefaultUnique is the number of keys that [Unique] remembers unless told otherwise, in some 60 MB.
 const DefaultUnique = 1_000_000
 
 // Unique returns a pipeline that passes on to p the first item of a key, and drops those that follow: in the process, for items of

@@ -193,21 +193,3 @@ func BenchmarkLookupOrAdd(b *testing.B) {
 	}
 	b.ReportMetric(perEntry, "B/entry")
 }
-
-func ExampleIndex() {
-	client := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
-	defer client.Close()
-	seen, err := redisnear.New(client, redisnear.Config{Crawl: "shop", Epoch: "1767225600000", Limit: 1_000_000})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	sim := near.Of("A kettle of stainless steel for 1.7 litres, which boils a cup of water in 50 seconds. Two years of guarantee.")
-	of, distance, ok, err := seen.LookupOrAdd(context.Background(), sim, "https://shop.example/sale/kettle")
-	switch {
-	case err != nil:
-		fmt.Println(err)
-	case ok:
-		fmt.Println("it is", of, "again, at a distance of", distance)
-	}
-}
