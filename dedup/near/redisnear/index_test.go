@@ -159,37 +159,58 @@ func TestHeadOfTheScriptIsItsBody(t *testing.T) {
 	}
 }
 
-// BenchmarkLookupOrAdd stores new texts in an index of 100,000, in one process.
+// BenchmarkLookupOrAdd stores new texts in a full index, and reports what Redis spends on one and the memory that one takes. The
+// crowded index has as many Sims to compare as one of a million: 16 in each band.
+//
+//	go test ./dedup/near/redisnear -run ^$ -bench . -benchtime 5000x
 func BenchmarkLookupOrAdd(b *testing.B) {
-	client := dial(b)
-	const limit = 100_000
-	x := newIndex(b, client, limit)
-	r := rand.New(rand.NewPCG(1, 1))
-	used := func() float64 {
-		info, err := client.Info(b.Context(), "memory").Result()
-		if err != nil {
-			b.Fatal(err)
-		}
-		_, rest, _ := strings.Cut(info, "used_memory:")
-		number, _, _ := strings.Cut(rest, "\r")
-		n, err := strconv.ParseFloat(number, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return n
+	for _, c := range []struct {
+		name  string
+		limit int
+		bits  near.Sim // those of a Sim that are random
+	}{
+		{"100,000", 100_000, 1<<64 - 1},
+		{"crowded", 16 << 10, 0x03ff_03ff_03ff_03ff},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			client := dial(b)
+			x := newIndex(b, client, c.limit)
+			r := rand.New(rand.NewPCG(1, 1))
+			add := func() {
+				if _, _, _, err := x.LookupOrAdd(b.Context(), near.Sim(r.Uint64())&c.bits, ""); err != nil {
+					b.Fatal(err)
+				}
+			}
+			before := info(b, client, "memory", "used_memory", ":")
+			for range c.limit {
+				add()
+			}
+			perEntry := (info(b, client, "memory", "used_memory", ":") - before) / float64(c.limit)
+			if err := client.ConfigResetStat(b.Context()).Err(); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				add()
+			}
+			b.ReportMetric(info(b, client, "commandstats", "cmdstat_evalsha", "usec_per_call="), "µs-of-redis")
+			b.ReportMetric(perEntry, "B/entry")
+		})
 	}
-	add := func() {
-		if _, _, _, err := x.LookupOrAdd(b.Context(), near.Sim(r.Uint64()), ""); err != nil {
-			b.Fatal(err)
-		}
+}
+
+// info returns the number that follows a name in the line of INFO that begins with field.
+func info(tb testing.TB, client redis.UniversalClient, section, field, name string) float64 {
+	tb.Helper()
+	text, err := client.Info(tb.Context(), section).Result()
+	if err != nil {
+		tb.Fatal(err)
 	}
-	before := used()
-	for range limit {
-		add()
+	_, line, _ := strings.Cut(text, "\n"+field+":")
+	_, rest, _ := strings.Cut(":"+line, name)
+	number := rest[:strings.IndexFunc(rest+" ", func(c rune) bool { return c != '.' && (c < '0' || c > '9') })]
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		tb.Fatalf("INFO %s has no %s: %v", section, field, err)
 	}
-	perEntry := (used() - before) / limit
-	for b.Loop() {
-		add()
-	}
-	b.ReportMetric(perEntry, "B/entry")
+	return n
 }
