@@ -11,4 +11,6 @@
 //
 // The package is a leaf: it imports nothing else of lycosa. Drivers of [Filter] are memdedup (in
 // process) and redisdedup; deduptest is the suite that each of them passes.
+//
+// All that is about requests. Package near is about what they bring: texts that are almost the same.
 package dedup

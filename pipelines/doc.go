@@ -5,5 +5,7 @@
 // pages and finish them. So Process must be idempotent: after a crash the same items come again under
 // the same keys.
 //
+// Stages look at each item on its way ([With]), and [Unique] keeps an item that many pages show from being stored many times.
+//
 // jsonpipe (JSON lines), csvpipe and mongopipe are the drivers; pipetest is the suite they pass.
 package pipelines
