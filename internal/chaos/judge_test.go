@@ -235,7 +235,7 @@ func TestFaultsExplainWhatTheyDo(t *testing.T) {
 			r.Workers[0].Exit = 11
 			r.ask(wide, "/c", 2, 3000, 3050)
 		}, again(whyDrained)},
-		"redis away": {func(r *Record) { r.fault(RedisHang, 0, 120, 500); r.ask(wide, "/c", 2, 3000, 3050) }, again(whyRedis)},
+		"redis away":                             {func(r *Record) { r.fault(RedisHang, 0, 120, 500); r.ask(wide, "/c", 2, 3000, 3050) }, again(whyRedis)},
 		"lease not renewed while redis was away": {func(r *Record) { r.fault(RedisHang, 0, 10, 50); r.ask(wide, "/c", 2, 3000, 3050) }, again(whyRedis)},
 		"held open by a stopped process": {func(r *Record) {
 			r.hang(paced, "/f", 1, 500, 9000)
