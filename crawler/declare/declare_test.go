@@ -105,6 +105,9 @@ canonical:
   keep_params: [id]
   drop_tracking: true
   drop_sessions: true
+  drop_path_sessions: true
+  fold_path_case: true
+  trailing_slash: remove
   unsorted: true
   keep_fragment: true
   max_length: 4000
@@ -131,6 +134,7 @@ routes:
 	}
 	rules := dedup.Rules{
 		DropParams: []string{"ref", "x_*"}, KeepParams: []string{"id"}, DropTracking: true, DropSessions: true,
+		DropPathSessions: true, FoldPathCase: true, TrailingSlash: dedup.RemoveSlash,
 		Unsorted: true, KeepFragment: true, MaxLength: 4000,
 	}
 	if !reflect.DeepEqual(s.Canonical, rules) {
