@@ -52,6 +52,15 @@ type Rules struct {
 	// that is more than 4 KiB longer than that is refused unread; a fragment to be dropped does not
 	// count.
 	MaxLength int
+
+	// CanonicalBodies has forms and JSON compared by what they say, not by how they are spelled. The Content-Type
+	// that the request itself carries tells which they are: in application/x-www-form-urlencoded parameters are
+	// sorted as in a query, in application/json and +json names are sorted and insignificant white space is off.
+	// Numbers and strings count as written. It changes fingerprints, not what is sent.
+	CanonicalBodies bool
+	// FingerprintHeaders are names of headers that tell requests apart as well, if the request itself carries
+	// them: "Accept-Language". Upper and lower case are one.
+	FingerprintHeaders []string
 }
 
 const (
@@ -84,8 +93,14 @@ func (r Rules) Compile() (*Canonicalizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	headers, err := compileHeaders(r.FingerprintHeaders)
+	if err != nil {
+		return nil, err
+	}
 
 	c := &Canonicalizer{
+		canonicalBodies:  r.CanonicalBodies,
+		headers:          headers,
 		maxLength:        cmp.Or(r.MaxLength, defaultMaxLength),
 		dropSessions:     r.DropSessions || r.DropPathSessions,
 		dropPathSessions: r.DropPathSessions,
@@ -128,6 +143,9 @@ type Canonicalizer struct {
 	filters    bool  // any of the following is set
 	drop, keep names // of the user
 	dropFolded names // of the built-in lists, in lower case
+
+	canonicalBodies bool
+	headers         []string // of the fingerprint, in canonical form, sorted
 }
 
 // Parse returns the canonical form of an absolute URL. An error is always a [*RefusedError].

@@ -162,7 +162,11 @@ func TestEveryRuleIsFollowed(t *testing.T) {
 			{Rules{MaxLength: 3000}, "http://h/" + strings.Repeat("a", 2500), "http://h/" + strings.Repeat("a", 2500)},
 		},
 	}
+	ofFingerprints := []string{"CanonicalBodies", "FingerprintHeaders"} // TestFingerprintsByRuleNeverChange
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Rules]()) {
+		if slices.Contains(ofFingerprints, field.Name) {
+			continue
+		}
 		if len(tests[field.Name]) == 0 {
 			t.Errorf("no test for Rules.%s", field.Name)
 		}
