@@ -111,6 +111,8 @@ canonical:
   unsorted: true
   keep_fragment: true
   max_length: 4000
+  canonical_bodies: true
+  fingerprint_headers: [accept-language]
 params: {query: wolf spider, page: 1, empty: "", flag: true}
 routes:
   a: {follow: [{route: b}]}
@@ -135,7 +137,7 @@ routes:
 	rules := dedup.Rules{
 		DropParams: []string{"ref", "x_*"}, KeepParams: []string{"id"}, DropTracking: true, DropSessions: true,
 		DropPathSessions: true, FoldPathCase: true, TrailingSlash: dedup.RemoveSlash,
-		Unsorted: true, KeepFragment: true, MaxLength: 4000,
+		Unsorted: true, KeepFragment: true, MaxLength: 4000, CanonicalBodies: true, FingerprintHeaders: []string{"accept-language"},
 	}
 	if !reflect.DeepEqual(s.Canonical, rules) {
 		t.Errorf("canonical\n%+v\nwant\n%+v", s.Canonical, rules)
