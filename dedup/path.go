@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // TrailingSlash says what becomes of the slash at the end of a path.
@@ -81,7 +82,7 @@ func isSessionSegment(segment []byte) bool {
 		return false
 	}
 	for rest := segment[1 : len(segment)-1]; len(rest) > 0; {
-		if bytes.IndexByte([]byte("AFSX"), rest[0]) < 0 || len(rest) < 2 || rest[1] != '(' {
+		if strings.IndexByte("AFSX", rest[0]) < 0 || len(rest) < 2 || rest[1] != '(' {
 			return false
 		}
 		end := bytes.IndexByte(rest, ')')

@@ -118,7 +118,8 @@ func TestDocumentedRefusalsHold(t *testing.T) {
 		if len(row) != 3 {
 			t.Fatalf("%d cells in %q, want kind, why, example", len(row), row)
 		}
-		kind, example := code(t, row[0]), ""
+		kind := code(t, row[0])
+		var example string
 		if base, more, ok := strings.Cut(row[2], " and "); ok {
 			n, err := strconv.Atoi(strings.TrimSuffix(more, " more letters"))
 			if err != nil {
