@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,5 +80,37 @@ func TestFingerprintShowsWhatARequestIsKnownBy(t *testing.T) {
 	got = command{}.run(t, "fingerprint", "http://example.com/", "--method", "POST", "--body", "a=1&b=2", "--json").want(t, exitDone)
 	if err := json.Unmarshal([]byte(got.out), &f); err != nil || f.Fingerprint != "f62f2354ca97ab48b6e968d1ab13ac5e" {
 		t.Errorf("%v, %s", err, got.out)
+	}
+}
+
+func TestFingerprintShowsBodyAndHeadersThatCount(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "shop.yaml")
+	src := "name: shop\nroutes: {a: {follow: [{route: a}]}}\ncanonical: {canonical_bodies: true, fingerprint_headers: [accept-language]}\n"
+	if err := os.WriteFile(file, []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	of := func(args ...string) string {
+		t.Helper()
+		args = append([]string{"fingerprint", "http://example.com/", "--method", "POST", "--header", "Content-Type: application/json"}, args...)
+		return command{}.run(t, args...).want(t, exitDone).out
+	}
+	got := of("--spider", file, "--header", "Accept-language: de", "--body", `{"b": 1, "a": 2}`)
+	if !strings.HasSuffix(got, "\nheader    Accept-Language: \"de\"\nbody      \"{\\\"a\\\":2,\\\"b\\\":1}\"\n") {
+		t.Error(got)
+	}
+	var f fingerprintOf
+	asJSON := of("--spider", file, "--header", "accept-language: de", "--body", `{"a":2,"b":1}`, "--json")
+	if err := json.Unmarshal([]byte(asJSON), &f); err != nil || !strings.Contains(got, f.Fingerprint) || f.Body != `{"a":2,"b":1}` || f.Header.Get("Accept-Language") != "de" {
+		t.Errorf("%v: %s is not what %s shows", err, asJSON, got)
+	}
+	if other := of("--spider", file, "--header", "accept-language: en", "--body", `{"a":2,"b":1}`); strings.Contains(other, f.Fingerprint) {
+		t.Errorf("the header does not count: %s", other)
+	}
+	if without, with := of("--body", "{ }"), of("--body", "{ }", "--header", "accept-language: de"); with != without {
+		t.Errorf("by default a header counts: %s, without it %s", with, without)
+	}
+	if bad := (command{}).run(t, "fingerprint", "http://example.com/", "--header", "de").want(t, exitUsage); !strings.Contains(bad.err, `--header "de": want 'Name: value'`) {
+		t.Error(bad.err)
 	}
 }

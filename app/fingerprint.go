@@ -3,6 +3,8 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,10 +18,15 @@ type fingerprintOf struct {
 	Fingerprint string `json:"fingerprint"` // 128 bits, hexadecimal
 	Short       string `json:"short"`       // 64 bits, hexadecimal
 	Decimal     string `json:"decimal"`     // the same as a signed number: how Redis holds it in sets
+	// Header and Body are what of them is part of the fingerprint; the body in canonical form, if the spider has bodies
+	// brought into it.
+	Header http.Header `json:"header,omitempty"`
+	Body   string      `json:"body,omitempty"`
 }
 
 func (p *program) fingerprintCommand() *cobra.Command {
 	var method, body, spider string
+	var fields []string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "fingerprint URL [flags]",
@@ -48,20 +55,53 @@ filter intset or set holds these. Nothing is fetched.`,
 			if err != nil {
 				return usage(err)
 			}
-			fp := dedup.Of(method, u.String(), []byte(body))
+			header, err := parseHeader(fields)
+			if err != nil {
+				return err
+			}
+			fp := canon.Fingerprint(method, u.String(), header, []byte(body))
 			out := fingerprintOf{
 				URL: u.String(), Method: method, Fingerprint: fp.String(), Short: fmt.Sprintf("%016x", fp.Short()), Decimal: string(fp.AppendDecimal(nil)),
 			}
+			for _, field := range canon.Headers(header) {
+				if out.Header == nil {
+					out.Header = http.Header{}
+				}
+				out.Header.Add(field[0], field[1])
+			}
+			out.Body = string(canon.Body(header, []byte(body)))
 			if asJSON {
 				return json.NewEncoder(p.out).Encode(out)
 			}
 			_, err = fmt.Fprintf(p.out, "%s %s\n128 bits  %s\n 64 bits  %s\nnumber    %s\n", out.Method, out.URL, out.Fingerprint, out.Short, out.Decimal)
+			for _, field := range canon.Headers(header) {
+				if err == nil {
+					_, err = fmt.Fprintf(p.out, "header    %s: %q\n", field[0], field[1])
+				}
+			}
+			if err == nil && out.Body != body {
+				_, err = fmt.Fprintf(p.out, "body      %q\n", out.Body)
+			}
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&method, "method", "GET", "method of the request")
 	cmd.Flags().StringVar(&body, "body", "", "body of the request")
+	cmd.Flags().StringArrayVar(&fields, "header", nil, "header of the request, 'Name: value'; may be given several times. Counts as far as the spider says so")
 	cmd.Flags().StringVar(&spider, "spider", "", "take the canonical rules of this spider: its name, or the path of a YAML file")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for scripts: JSON on standard output")
 	return cmd
+}
+
+// parseHeader reads headers as they are given to --header.
+func parseHeader(fields []string) (http.Header, error) {
+	header := http.Header{}
+	for _, field := range fields {
+		name, value, ok := strings.Cut(field, ":")
+		if _, err := (dedup.Rules{FingerprintHeaders: []string{name}}).Compile(); !ok || err != nil {
+			return nil, usagef("--header %q: want 'Name: value'", field)
+		}
+		header.Add(name, strings.TrimSpace(value))
+	}
+	return header, nil
 }

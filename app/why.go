@@ -191,7 +191,7 @@ func explainBy(ctx context.Context, s *crawler.Spider, req crawler.Request, memo
 	if err != nil {
 		return crawler.Explanation{}, err
 	}
-	return crawler.Explanation{URL: u.String(), Fingerprint: dedup.Of(req.Method, u.String(), req.Body), Host: u.Host()}, nil
+	return crawler.Explanation{URL: u.String(), Fingerprint: canon.Fingerprint(req.Method, u.String(), req.Header, req.Body), Host: u.Host()}, nil
 }
 
 // fill takes over what the frontier says.

@@ -57,7 +57,7 @@ func (s Spider) Explain(ctx context.Context, req Request, memo scheduler.Memo) (
 		return Explanation{}, err
 	}
 	req.URL = u.String()
-	e := Explanation{URL: req.URL, Fingerprint: dedup.Of(req.Method, req.URL, req.Body), Host: u.Host(), Robots: RobotsUnknown}
+	e := Explanation{URL: req.URL, Fingerprint: p.fingerprint(&req), Host: u.Host(), Robots: RobotsUnknown}
 	for _, start := range s.Start {
 		if first, err := p.canon.Parse(start.URL); err == nil && first == u {
 			e.Start = true

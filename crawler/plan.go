@@ -86,10 +86,15 @@ func (p *plan) defaultTarget() bound {
 	return bound{name: b.name, typ: b.with}
 }
 
+// fingerprint says which request it is, by the rules of the spider.
+func (p *plan) fingerprint(req *Request) dedup.Fingerprint {
+	return p.canon.Fingerprint(req.Method, req.URL, req.Header, req.Body)
+}
+
 // task returns the request as the frontier takes it.
 func (p *plan) task(req *Request, u dedup.URL) scheduler.Task {
 	return scheduler.Task{
-		ID:         dedup.Of(req.Method, req.URL, req.Body),
+		ID:         p.fingerprint(req),
 		Host:       u.Host(),
 		Priority:   req.Priority,
 		DontFilter: req.DontFilter,

@@ -31,7 +31,7 @@ type Spider struct {
 	// Items are example values of the item types that handlers extract with [One] and [All]: list them
 	// here and a wrong tag or selector is refused when the spider is built, not when the first page arrives.
 	Items []any
-	// Canonical says which spellings of a URL are one.
+	// Canonical says which spellings of a URL are one, and what else of a request tells it from others.
 	Canonical dedup.Rules
 	// Settings are the defaults of this spider; flags of the command override them.
 	Settings Settings

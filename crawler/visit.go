@@ -185,7 +185,7 @@ func (v *visit) redirect(ctx context.Context, resp *fetch.Response) {
 		req.Header = withoutSecrets(req.Header)
 	}
 	switch {
-	case dedup.Of(req.Method, req.URL, req.Body) == dedup.Of(v.req.Method, v.req.URL, v.req.Body):
+	case v.fingerprint(&req) == v.fingerprint(v.req):
 		v.conclude(scheduler.Drop(fmt.Sprintf("status %d to itself", resp.Status)), "redirect_loop")
 		return
 	case req.Hops > v.settings.MaxRedirects:
@@ -285,7 +285,7 @@ func (v *visit) store(ctx context.Context) error {
 func (v *visit) push(ctx context.Context) error {
 	tasks := make([]scheduler.Task, 0, len(v.page.requests))
 	own := make(map[dedup.Fingerprint]bool, len(v.page.requests)+1)
-	own[dedup.Of(v.req.Method, v.req.URL, v.req.Body)] = true
+	own[v.fingerprint(v.req)] = true
 	for _, q := range v.page.requests {
 		task := v.task(q.req, q.url)
 		if own[task.ID] && !task.DontFilter {

@@ -36,6 +36,14 @@ type Rules struct {
 	// DropSessions drops the well-known session parameters (see [SessionParams]), and a
 	// ";jsessionid=..." in a segment of the path.
 	DropSessions bool
+	// DropPathSessions drops session ids in the path: parameters of a segment with a value that are called as one
+	// of [SessionParams] (";sid=...", ";jsessionid=..."), and the segments of ASP.NET ("/(S(...))/").
+	DropPathSessions bool
+	// FoldPathCase puts the path in lower case, for servers that do not tell "/A" from "/a": ASCII letters alone, and
+	// no escapes.
+	FoldPathCase bool
+	// TrailingSlash says what becomes of the slash at the end of the path. Default KeepSlash.
+	TrailingSlash TrailingSlash
 	// Unsorted keeps query parameters in the order given.
 	Unsorted bool
 	// KeepFragment keeps the fragment, unless it is empty; for sites that route by it.
@@ -44,6 +52,15 @@ type Rules struct {
 	// that is more than 4 KiB longer than that is refused unread; a fragment to be dropped does not
 	// count.
 	MaxLength int
+
+	// CanonicalBodies has forms and JSON compared by what they say, not by how they are spelled. The Content-Type
+	// that the request itself carries tells which they are: in application/x-www-form-urlencoded parameters are
+	// sorted as in a query, in application/json and +json names are sorted and insignificant white space is off.
+	// Numbers and strings count as written. It changes fingerprints, not what is sent.
+	CanonicalBodies bool
+	// FingerprintHeaders are names of headers that tell requests apart as well, if the request itself carries
+	// them: "Accept-Language". Upper and lower case are one.
+	FingerprintHeaders []string
 }
 
 const (
@@ -65,6 +82,9 @@ func (r Rules) Compile() (*Canonicalizer, error) {
 	if r.MaxLength < 0 || r.MaxLength > maxMaxLength {
 		return nil, fmt.Errorf("dedup: MaxLength (%d) must lie between 0 and %d", r.MaxLength, maxMaxLength)
 	}
+	if r.TrailingSlash < 0 || int(r.TrailingSlash) >= len(slashNames) {
+		return nil, fmt.Errorf("dedup: TrailingSlash (%d) must be KeepSlash, RemoveSlash or AddSlash", r.TrailingSlash)
+	}
 	drop, err := compileNames("DropParams", r.DropParams)
 	if err != nil {
 		return nil, err
@@ -73,14 +93,27 @@ func (r Rules) Compile() (*Canonicalizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	headers, err := compileHeaders(r.FingerprintHeaders)
+	if err != nil {
+		return nil, err
+	}
 
 	c := &Canonicalizer{
-		maxLength:    cmp.Or(r.MaxLength, defaultMaxLength),
-		dropSessions: r.DropSessions,
-		unsorted:     r.Unsorted,
-		keepFragment: r.KeepFragment,
-		drop:         drop,
-		keep:         keep,
+		canonicalBodies:  r.CanonicalBodies,
+		headers:          headers,
+		maxLength:        cmp.Or(r.MaxLength, defaultMaxLength),
+		dropSessions:     r.DropSessions || r.DropPathSessions,
+		dropPathSessions: r.DropPathSessions,
+		foldPathCase:     r.FoldPathCase,
+		trailingSlash:    r.TrailingSlash,
+		unsorted:         r.Unsorted,
+		keepFragment:     r.KeepFragment,
+		drop:             drop,
+		keep:             keep,
+	}
+	c.reshapes = c.dropPathSessions || c.foldPathCase || c.trailingSlash != KeepSlash
+	if c.dropPathSessions {
+		c.pathSessions.add(sessionParams...)
 	}
 	if r.DropTracking {
 		c.dropFolded.add(trackingParams...)
@@ -96,13 +129,23 @@ func (r Rules) Compile() (*Canonicalizer, error) {
 // never changes: one of them serves all goroutines.
 type Canonicalizer struct {
 	maxLength    int
-	dropSessions bool
+	dropSessions bool // of the path: ";jsessionid=..."
 	unsorted     bool
 	keepFragment bool
+
+	reshapes         bool // any of the following is set
+	dropPathSessions bool
+	foldPathCase     bool
+	trailingSlash    TrailingSlash
+
+	pathSessions names // what dropPathSessions drops, in lower case
 
 	filters    bool  // any of the following is set
 	drop, keep names // of the user
 	dropFolded names // of the built-in lists, in lower case
+
+	canonicalBodies bool
+	headers         []string // of the fingerprint, in canonical form, sorted
 }
 
 // Parse returns the canonical form of an absolute URL. An error is always a [*RefusedError].
@@ -115,7 +158,9 @@ func (c *Canonicalizer) Parse(raw string) (URL, error) {
 // absolute URLs only. An error is always a [*RefusedError].
 //
 // That base is canonical changes no answer: what the canonical form leaves out of a document's URL
-// either never passes from a base to a reference, or would be left out of the result again.
+// either never passes from a base to a reference, or would be left out of the result again. Rules.TrailingSlash and
+// the segments that Rules.DropPathSessions drops are the exception: what is fetched, and so resolved against, has
+// another last slash or fewer segments than the link said.
 func (c *Canonicalizer) Resolve(base URL, ref string) (URL, error) {
 	ref = strings.TrimFunc(ref, isControlOrSpace)
 	if i := strings.IndexByte(ref, '#'); i >= 0 && !c.keepFragment {

@@ -14,6 +14,8 @@ var ruleSets = []Rules{
 	{KeepFragment: true, Unsorted: true},
 	{DropTracking: true, DropSessions: true, DropParams: []string{"a*"}},
 	{KeepParams: []string{"?", "i*"}, KeepFragment: true, DropSessions: true, MaxLength: 16 << 10},
+	{DropPathSessions: true, FoldPathCase: true, TrailingSlash: RemoveSlash},
+	{DropPathSessions: true, TrailingSlash: AddSlash, KeepFragment: true},
 }
 
 var fuzzBases = []string{"", "http://h/a/b;c?d=e&b#f", "https://example.org:8080/foo/bar", "http://127.0.0.1:43210/a"}
@@ -23,7 +25,7 @@ var tokens = []string{
 	"http:", "https:", "HTTP:", "//", "/", "/", "/", "\\", "@", ":", ":80", ":443", ":8080", ":0", ":43210", ":65535", ":65536", "127.0.0.1", "1.2.3.255", "256",
 	"example", "h", "a", "b", "Z", ".", ".", "..", "./", "../", "www.", "co", "xn--", "xn--bcher-kva", "_", "-", "~",
 	"1", "127.1", "0x7f", "0", "[::1]", "[", "]", "%", "%", "%2e", "%2E", "%41", "%3", "%34", "%2f", "%25", "%7e", "%c3%a9", "%00",
-	"?", "?", "&", "&", "=", "=", "+", ";", ";jsessionid=", "utm_x", "sid", "#", "'", "\"", "<", "|", "^", "{", "`", "!", "$", "*", "(", ",",
+	"?", "?", "&", "&", "=", "=", "+", ";", ";jsessionid=", ";sid=", "(S(x))", "(S(", "(X(1)", "))", "utm_x", "sid", "#", "'", "\"", "<", "|", "^", "{", "`", "!", "$", "*", "(", ",",
 	" ", "\t", "\n", "\r", "\x00", "\x7f", "é", "ß", "。", "①", "\u00ad", "\u200d", "\u2260", "\ufffd", "\xff", "日本",
 }
 

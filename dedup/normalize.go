@@ -46,18 +46,21 @@ func (c *Canonicalizer) appendPath(dst, path []byte) []byte {
 			continue
 		}
 		if c.dropSessions {
-			dst = append(dst[:start], withoutSession(dst[start:])...)
+			dst = append(dst[:start], c.withoutSession(dst[start:])...)
 		}
 		if more {
 			dst = append(dst, '/')
 		}
+	}
+	if c.reshapes {
+		dst = c.reshape(dst, root)
 	}
 	return dst
 }
 
 // withoutSession cuts each ";jsessionid=..." out of a path segment, in place. It leaves alone what
 // would become a dot segment and so mean another path.
-func withoutSession(segment []byte) []byte {
+func (c *Canonicalizer) withoutSession(segment []byte) []byte {
 	name, _, found := bytes.Cut(segment, []byte(";"))
 	if !found || string(name) == "." || string(name) == ".." {
 		return segment
@@ -66,7 +69,7 @@ func withoutSession(segment []byte) []byte {
 	for rest, more := segment[len(name)+1:], true; more; {
 		var param []byte
 		param, rest, more = bytes.Cut(rest, []byte(";"))
-		if !isPathSession(param) {
+		if !c.isPathSession(param) {
 			kept = append(kept, ';')
 			kept = append(kept, param...)
 		}
@@ -74,9 +77,13 @@ func withoutSession(segment []byte) []byte {
 	return kept
 }
 
-func isPathSession(param []byte) bool {
-	const name = "jsessionid="
-	return len(param) >= len(name) && bytes.EqualFold(param[:len(name)], []byte(name))
+func (c *Canonicalizer) isPathSession(param []byte) bool {
+	name, _, found := bytes.Cut(param, []byte("="))
+	if !found || !c.dropPathSessions {
+		return found && bytes.EqualFold(name, []byte("jsessionid"))
+	}
+	var room [64]byte
+	return c.pathSessions.match(appendLower(room[:0], name))
 }
 
 // param is where a query parameter stands in its query.

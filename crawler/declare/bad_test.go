@@ -88,7 +88,11 @@ func TestWrongSpidersAreRefused(t *testing.T) {
 		{"settings twice", set("settings: {delay: 1s}\nsettings: {delay: 2s}"), `4:1: mapping key "settings" already defined at [3:1]`},
 		{"bad parameter glob", set("canonical: {drop_params: ['[']}"), `3:27: canonical.drop_params[0]: "[" is no glob`},
 		{"too long URLs", set("canonical: {max_length: 65537}"), "3:25: canonical.max_length: 65537 is too large"},
-		{"unknown rule", set("canonical: {sort: true}"), `3:13: canonical: unknown key "sort": want drop_params, keep_params, drop_tracking, drop_sessions, unsorted, keep_fragment or max_length`},
+		{"unknown rule", set("canonical: {sort: true}"), `3:13: canonical: unknown key "sort": want drop_params, keep_params, drop_tracking, drop_sessions, drop_path_sessions, fold_path_case, trailing_slash, unsorted, keep_fragment, max_length, canonical_bodies or fingerprint_headers`},
+		{"bad header", set("canonical: {fingerprint_headers: [a, 'b c']}"), `3:38: canonical.fingerprint_headers[1]: "b c" is no name of a header`},
+		{"unknown slash", set("canonical: {trailing_slash: off}"), `3:29: canonical.trailing_slash: trailing slash "off": want keep, remove or add`},
+		{"case is no bool", set("canonical: {fold_path_case: lower}"), `3:29: canonical.fold_path_case: want true or false, not "lower"`},
+		{"sessions are a list", set("canonical: {drop_path_sessions: [sid]}"), "3:33: canonical.drop_path_sessions: want true or false, not a list"},
 		{"list as parameter", set("params: {q: [a]}"), "3:13: params.q: want text, not a list"},
 
 		// routes

@@ -161,11 +161,13 @@ func (r *reader) size(v value) int64 {
 }
 
 func (r *reader) canonical(v value) dedup.Rules {
-	o := r.object(v, "drop_params", "keep_params", "drop_tracking", "drop_sessions", "unsorted", "keep_fragment", "max_length")
+	o := r.object(v, "drop_params", "keep_params", "drop_tracking", "drop_sessions", "drop_path_sessions", "fold_path_case", "trailing_slash", "unsorted", "keep_fragment", "max_length", "canonical_bodies", "fingerprint_headers")
 	rules := dedup.Rules{
 		DropParams: o.texts("drop_params"), KeepParams: o.texts("keep_params"),
 		DropTracking: o.bool("drop_tracking"), DropSessions: o.bool("drop_sessions"),
+		DropPathSessions: o.bool("drop_path_sessions"), FoldPathCase: o.bool("fold_path_case"),
 		Unsorted: o.bool("unsorted"), KeepFragment: o.bool("keep_fragment"),
+		CanonicalBodies: o.bool("canonical_bodies"), FingerprintHeaders: o.texts("fingerprint_headers"),
 	}
 	for _, name := range []string{"drop_params", "keep_params"} {
 		if params, ok := o.get(name); ok {
@@ -174,6 +176,19 @@ func (r *reader) canonical(v value) dedup.Rules {
 					r.fail(glob, "%q is no glob", r.text(glob))
 				}
 			}
+		}
+	}
+	if headers, ok := o.get("fingerprint_headers"); ok {
+		for _, name := range r.list(headers) {
+			if _, err := (dedup.Rules{FingerprintHeaders: []string{r.text(name)}}).Compile(); err != nil {
+				r.fail(name, "%q is no name of a header", r.text(name))
+			}
+		}
+	}
+	if slash, ok := o.get("trailing_slash"); ok {
+		var err error
+		if rules.TrailingSlash, err = dedup.ParseTrailingSlash(r.text(slash)); err != nil {
+			r.fail(slash, "%v", err)
 		}
 	}
 	if length, ok := o.get("max_length"); ok {

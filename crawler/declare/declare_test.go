@@ -105,9 +105,14 @@ canonical:
   keep_params: [id]
   drop_tracking: true
   drop_sessions: true
+  drop_path_sessions: true
+  fold_path_case: true
+  trailing_slash: remove
   unsorted: true
   keep_fragment: true
   max_length: 4000
+  canonical_bodies: true
+  fingerprint_headers: [accept-language]
 params: {query: wolf spider, page: 1, empty: "", flag: true}
 routes:
   a: {follow: [{route: b}]}
@@ -131,7 +136,8 @@ routes:
 	}
 	rules := dedup.Rules{
 		DropParams: []string{"ref", "x_*"}, KeepParams: []string{"id"}, DropTracking: true, DropSessions: true,
-		Unsorted: true, KeepFragment: true, MaxLength: 4000,
+		DropPathSessions: true, FoldPathCase: true, TrailingSlash: dedup.RemoveSlash,
+		Unsorted: true, KeepFragment: true, MaxLength: 4000, CanonicalBodies: true, FingerprintHeaders: []string{"accept-language"},
 	}
 	if !reflect.DeepEqual(s.Canonical, rules) {
 		t.Errorf("canonical\n%+v\nwant\n%+v", s.Canonical, rules)
