@@ -376,7 +376,7 @@ func TestHostileReferencesTakeLittleTime(t *testing.T) {
 	base := parse(t, c, "http://h/")
 	took := func(ref string) time.Duration {
 		least := time.Hour
-		for range 3 {
+		for range 15 { // the machine may be busy with others
 			start := time.Now()
 			_, _ = c.Resolve(base, ref)
 			least = min(least, time.Since(start))
