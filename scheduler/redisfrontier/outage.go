@@ -102,6 +102,7 @@ type outage struct {
 	troubled map[string]time.Time // key -> when its last trouble came to light
 	since    time.Time
 	ended    time.Time
+	quiet    bool // it follows so soon on the last one that the log does not tell of it
 }
 
 // begin notes the trouble of a command on key that was sent at the time, and reports whether it begins an outage. What was
@@ -118,11 +119,17 @@ func (o *outage) begin(key string, sent time.Time, err error) bool {
 	}
 	o.troubled[key] = now
 	if o.on.Load() {
+		if o.quiet && now.Sub(o.since) >= settling {
+			o.quiet = false
+			o.log.Warn(o.begun, "error", err)
+		}
 		return false
 	}
 	o.on.Store(true)
 	o.since = now
-	o.log.Warn(o.begun, "error", err)
+	if o.quiet = now.Sub(o.ended) < settling; !o.quiet {
+		o.log.Warn(o.begun, "error", err)
+	}
 	return true
 }
 
@@ -146,7 +153,9 @@ func (o *outage) end(key string, sent time.Time) bool {
 	}
 	o.on.Store(false)
 	o.ended = time.Now()
-	o.log.Info(o.passed, "after", o.ended.Sub(o.since).Round(time.Millisecond))
+	if !o.quiet {
+		o.log.Info(o.passed, "after", o.ended.Sub(o.since).Round(time.Millisecond))
+	}
 	return true
 }
 
@@ -161,6 +170,10 @@ func (f *Frontier) together(a, b string) bool {
 	y, err2 := cluster.MasterForKey(ctx, b)
 	return err1 == nil && err2 == nil && x == y
 }
+
+// settling is how long after an outage trouble belongs to it still: the client's pool answers with its last error of
+// dialling for up to a second after the server is back.
+const settling = 1500 * time.Millisecond
 
 // movedFor is how long a slot may be on its way to another server before that counts as an outage.
 const movedFor = 2 * time.Second
