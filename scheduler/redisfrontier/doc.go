@@ -16,12 +16,13 @@
 // slot, so that each step is one Lua script and happens whole or not at all. A call that touches several partitions
 // sends their scripts in one round trip. The files in lua/ are these scripts; keys.go lists the keys.
 //
-// Priorities hold exactly within a partition, and among partitions as well as they are asked in turn.
+// Priorities hold exactly within a partition, and among partitions as well as they are asked in turn. On one Redis a crawl
+// has a single partition, unless told otherwise.
 //
 // # Fingerprints
 //
 // Redis keeps the first 64 bits of a task's ID, in sets of integers that never grow beyond 512 members: some 9
-// bytes a task. A bounded memory of this process knows which tasks are known to Redis, so that links seen
+// bytes a task. [Config.Filter] chooses another way: a plain set, a Bloom filter, or two tiers (package redisdedup). A bounded memory of this process knows which tasks are known to Redis, so that links seen
 // again and again cost no round trip.
 //
 // # Waiting
