@@ -164,6 +164,31 @@ type Steerer interface {
 	PurgeHost(ctx context.Context, host string) (int, error)
 }
 
+// Ledger tells the sums of [Result.Sums]: what a crawl adds up as it goes, over the whole fleet. The numbers mean what
+// the caller says they do. They are as durable as the queues are, and vanish with the crawl.
+type Ledger interface {
+	// Sums returns the sums of a host, or those of the whole crawl if host is empty; nil if nothing was added. Those of the
+	// crawl need not be of one instant.
+	Sums(ctx context.Context, host string) ([]float64, error)
+	// HostSums calls yield for each host that has sums, in no order, until it returns false. A host that was there all
+	// the time is told at least once, and may be told twice. The slice belongs to yield only while it runs.
+	HostSums(ctx context.Context, yield func(host string, sums []float64) bool) error
+}
+
+// Rescheduler looks at what waits for a revisit, and plans it anew.
+type Rescheduler interface {
+	// Reschedule gives the scheduled task of host with that ID to change, which returns the task with another Due or Payload, and
+	// what to add to the sums (see [Result.Sums]; nil for nothing); or ok false to leave it as it is. The replacement is one
+	// atomic step that takes effect only if the task still waits as it was when it was read; otherwise change is called
+	// again with what there is now. A Due that has passed makes the task claimable. It reports whether a task was
+	// replaced: false if none is scheduled, because it is queued or leased already, say. After an outage it may report
+	// false for a replacement of its own.
+	Reschedule(ctx context.Context, host string, id dedup.Fingerprint, change func(Task) (next Task, sums []float64, ok bool)) (bool, error)
+	// Scheduled calls yield for each task that waits for a revisit, earliest first within a partition, until it returns false.
+	// It reads in bounded steps. A task that waited all the time is told once.
+	Scheduled(ctx context.Context, yield func(Task) bool) error
+}
+
 // Memo is a small memory shared by all workers of a crawl: robots.txt of a host, say. Values vanish with the
 // crawl, and no sooner than told.
 type Memo interface {

@@ -74,7 +74,13 @@ type Result struct {
 	Bytes int64
 	// Status is the HTTP status, or 0. It is kept with a dead letter.
 	Status int
+	// Sums are added, one by one, to the sums of the host and to those of the crawl, in the step that ends the lease and
+	// only if it is still held: see [Ledger]. At most MaxSums; nil adds nothing.
+	Sums []float64
 }
+
+// MaxSums is the largest number of sums a frontier keeps for a host.
+const MaxSums = 32
 
 // Pace is how fast a host may be asked.
 type Pace struct {
@@ -122,7 +128,7 @@ type Frontier interface {
 	// Stats counts the crawl's tasks. The numbers of one call need not be of one instant.
 	Stats(ctx context.Context) (Stats, error)
 
-	// Done reports whether the crawl is done: nothing queued, leased or delayed at one instant
+	// Done reports whether the crawl is done: nothing queued, leased or delayed, and no revisit due, at one instant
 	// during the call.
 	Done(ctx context.Context) (bool, error)
 

@@ -12,6 +12,8 @@ type Verdict struct {
 	After time.Duration // Retry
 	At    time.Time     // Revisit
 	Why   string        // Retry, Drop, Gone; the label of Park
+	// Payload of Revisit and Retry takes the place of the task's; nil keeps that. At most MaxPayload bytes.
+	Payload []byte
 }
 
 // VerdictKind tells verdicts apart.
@@ -41,6 +43,13 @@ func Retry(after time.Duration, why string) Verdict {
 // Revisit finishes the task and schedules it again, as a first attempt, no earlier than at; drivers may round
 // up to the next minute.
 func Revisit(at time.Time) Verdict { return Verdict{Kind: KindRevisit, At: at} }
+
+// WithPayload returns the verdict with a payload that takes the place of the task's: what was learnt rides along to the
+// next visit. It is for Revisit and Retry.
+func (v Verdict) WithPayload(payload []byte) Verdict {
+	v.Payload = payload
+	return v
+}
 
 // Release gives the task back to the front of its queue; no attempt is counted.
 func Release() Verdict { return Verdict{Kind: KindRelease} }
