@@ -26,6 +26,7 @@ a YAML file. URLs given replace the spider's own start URLs.
 
 A crawl that was interrupted goes on where it stopped. One that is done starts
 anew, unless other workers are at it; so does one that has reached --max-pages.
+One whose spider has revisit comes again to the pages that are due.
 --fresh starts anew in any case. Items are kept: one that has not changed is not
 written a second time.
 
@@ -181,6 +182,9 @@ func (s *session) makeReady(ctx context.Context, f scheduler.Frontier, fresh boo
 		s.log.Info("starting anew", "crawl", s.crawl, "forgotten", stats.Seen)
 	case finished && len(workers) > 0:
 		s.log.Info("joining a crawl that is done: "+busy+" at work on it; only new start URLs are crawled", "crawl", s.crawl)
+		return false, nil
+	case finished && s.spider.Revisit != nil:
+		s.log.Info("coming again", "crawl", s.crawl, "pages", stats.Scheduled, "known", stats.Seen)
 		return false, nil
 	case finished:
 		s.log.Info("the last crawl was finished: starting anew", "crawl", s.crawl, "forgotten", stats.Seen)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -148,6 +149,7 @@ func fixed(spider crawler.Spider) map[string]string {
 	return map[string]string{
 		"spider": spider.Name, "spider scope": strings.Join(scope, ", "),
 		"spider canonical URLs": cmp.Or(strings.Join(canonical, ", "), "default"),
+		"spider revisits":       strconv.FormatBool(spider.Revisit != nil),
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/lycosa-crawl/lycosa/crawler/fetch"
 	"github.com/lycosa-crawl/lycosa/dedup"
 	"github.com/lycosa-crawl/lycosa/pipelines"
+	"github.com/lycosa-crawl/lycosa/scheduler/revisit"
 )
 
 // Page is a fetched page as its handler sees it. It belongs to one handler call and is not safe for use from several
@@ -111,6 +112,14 @@ func (p *Page) Text(selector string) string {
 
 // Param returns a parameter of the spider, as set with --set NAME=VALUE or by default.
 func (p *Page) Param(name string) string { return p.visit.plan.spider.Params[name] }
+
+// SetWeight says how much the page matters beside others when it is to be visited again: only ratios of weights count, 1 is
+// normal, 0 is visited at the longest interval. It has no effect on a page that is fetched once.
+func (p *Page) SetWeight(w float64) {
+	if l := p.visit.look; l != nil {
+		l.next.record.Weight = revisit.WeightOf(w)
+	}
+}
 
 // fail keeps the first mistake; the handler's page fails with it.
 func (p *Page) fail(err error) {
@@ -357,6 +366,6 @@ func (p *Page) queue(t Target, req *Request, u dedup.URL) bool {
 		}
 	}
 	req.URL, req.Route, req.With = u.String(), to.name, with
-	req.Depth, req.Hops, req.Seed = p.Request.Depth+1, 0, ""
+	req.Depth, req.Hops, req.Seed, req.memory = p.Request.Depth+1, 0, "", nil
 	return p.visit.admit(p, req, u)
 }

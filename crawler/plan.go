@@ -18,6 +18,7 @@ type plan struct {
 	canon    *dedup.Canonicalizer
 	routes   map[string]Binding
 	scope    scope
+	revisits *revisits // nil: each URL is fetched once
 
 	selectors  sync.Map // string -> selector
 	extractors sync.Map // reflect.Type -> extractorOrErr

@@ -28,6 +28,8 @@ type Request struct {
 	Priority   int  // see scheduler.MinPriority; not part of the payload
 	DontFilter bool // fetch even if seen; not part of the payload
 	DontRecord bool // with DontFilter: and do not record it as seen; not part of the payload
+
+	memory *memory // what is known of the page from earlier visits; nil: nothing
 }
 
 // errNewerPayload says that a newer lycosa made the payload.
@@ -45,13 +47,18 @@ type wire struct {
 	W json.RawMessage `json:"w"`
 	K int             `json:"k"`
 	S string          `json:"s"`
+	C []byte          `json:"c"`
+	E string          `json:"e"`
+	L string          `json:"l"`
+	N int             `json:"n"`
 }
 
 // AppendPayload appends the request as versioned JSON:
 //
-//	{"v":1,"u":URL,"r":ROUTE,"d":DEPTH,"m":METHOD,"h":HEADER,"b":BODY in base64,"w":WITH,"k":HOPS,"s":SEED}
+//	{"v":1,"u":URL,"r":ROUTE,"d":DEPTH,"m":METHOD,"h":HEADER,"b":BODY in base64,"w":WITH,"k":HOPS,"s":SEED,
+//	 "c":RECORD in base64,"e":ETAG,"l":LAST-MODIFIED,"n":1 if noisy}
 //
-// Everything but v, u and r is left out when it is zero.
+// The last four are of a page that is visited again: see package revisit for the record. Everything but v, u and r is left out when it is zero.
 func (r *Request) AppendPayload(dst []byte) []byte {
 	dst = append(dst, `{"v":1,"u":`...)
 	dst = appendString(dst, r.URL)
@@ -82,6 +89,9 @@ func (r *Request) AppendPayload(dst []byte) []byte {
 	if r.Seed != "" {
 		dst = appendString(append(dst, `,"s":`...), r.Seed)
 	}
+	if r.memory != nil {
+		dst = r.memory.appendTo(dst)
+	}
 	return append(dst, '}')
 }
 
@@ -101,9 +111,13 @@ func DecodePayload(payload []byte) (*Request, error) {
 	case w.R == "":
 		return nil, errors.New("payload: no route")
 	}
+	memory, err := w.memory()
+	if err != nil {
+		return nil, fmt.Errorf("payload: %w", err)
+	}
 	return &Request{
 		URL: w.U, Method: w.M, Header: w.H, Body: w.B, Route: w.R, With: w.W,
-		Depth: w.D, Hops: w.K, Seed: w.S,
+		Depth: w.D, Hops: w.K, Seed: w.S, memory: memory,
 	}, nil
 }
 

@@ -91,6 +91,18 @@ func (c *robotsCache) load(origin string) (robotsEntry, bool) {
 	return entry, ok && c.now().Before(entry.until)
 }
 
+// delay returns what robots.txt of a host asks for, as far as this worker has read it; 0 if nothing.
+func (c *robotsCache) delay(host string) time.Duration {
+	for _, scheme := range []string{"https://", "http://"} {
+		if entry, ok := c.load(scheme + host); ok && entry.rules != nil {
+			if own, ok := entry.rules.CrawlDelay(c.product); ok {
+				return min(own, maxCrawlDelay)
+			}
+		}
+	}
+	return 0
+}
+
 func (c *robotsCache) store(origin string, entry robotsEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -35,6 +35,8 @@ type Spider struct {
 	Canonical dedup.Rules
 	// Settings are the defaults of this spider; flags of the command override them.
 	Settings Settings
+	// Revisit has the crawl come again to its pages. Default: each URL is fetched once.
+	Revisit *Revisit
 	// Params are parameters of the spider's own with their defaults, set with --set NAME=VALUE and read
 	// with [Page.Param].
 	Params map[string]string
@@ -207,6 +209,9 @@ func (s Spider) compile() (*plan, error) {
 		return nil, fail("Settings.%w", err)
 	}
 	var err error
+	if p.revisits, err = s.Revisit.compile(p.routes); err != nil {
+		return nil, fail("Revisit: %w", err)
+	}
 	if p.canon, err = s.Canonical.Compile(); err != nil {
 		return nil, fail("Canonical: %w", err)
 	}

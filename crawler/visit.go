@@ -14,6 +14,7 @@ import (
 	"github.com/lycosa-crawl/lycosa/crawler/fetch"
 	"github.com/lycosa-crawl/lycosa/dedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
+	"github.com/lycosa-crawl/lycosa/scheduler/revisit"
 )
 
 // visit is one lease on its way through steps 5 to 9 of the package documentation.
@@ -26,26 +27,36 @@ type visit struct {
 	url   dedup.URL
 	page  *Page
 
+	look   *look            // what is done beside if the page is visited again; else nil
 	seed   string           // key of the seed the request goes back to
 	links  map[string]int64 // links refused, by reason
 	result scheduler.Result
+	err    error // of a frontier or store that did not take what the visit had to say
 }
 
 // run does the visit from top to bottom and returns its result. An error means that there is none: the worker is
-// stopping or the lease is lost.
+// stopping, the lease is lost, or something has failed for good.
 func (v *visit) run(ctx context.Context) (scheduler.Result, error) {
 	v.result.Lease = v.lease
-	if !v.decode() || !v.allowed(ctx) {
-		return v.result, v.interrupted(ctx)
+	if !v.decode() || !v.prepared(ctx) || !v.allowed(ctx) {
+		return v.over(ctx)
 	}
 	resp, ok := v.fetch(ctx)
 	if !ok {
-		return v.result, v.interrupted(ctx)
+		return v.over(ctx)
 	}
 	v.page = newPage(v, resp)
+	sig, ok := v.signature(ctx)
+	if !ok {
+		return v.over(ctx)
+	}
 	if err := v.handle(ctx); err != nil {
-		v.failed("handler", err)
-		return v.result, v.interrupted(ctx)
+		v.failed(ctx, "handler", err)
+		return v.over(ctx)
+	}
+	v.conclude(scheduler.Done(), "ok")
+	if !v.settle(ctx, resp, sig) {
+		return v.over(ctx)
 	}
 	if err := v.store(ctx); err != nil {
 		return v.result, fmt.Errorf("items of %s: %w", v.req.URL, err)
@@ -54,16 +65,21 @@ func (v *visit) run(ctx context.Context) (scheduler.Result, error) {
 		return v.result, fmt.Errorf("links of %s: %w", v.req.URL, err)
 	}
 	v.result.Items = len(v.page.items)
-	v.conclude(scheduler.Done(), "ok")
+	v.reckon()
 	return v.result, nil
 }
 
-// interrupted returns why the visit was cut short, if it was: then whatever failed says nothing about the page.
-func (v *visit) interrupted(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// over returns the result of a visit that ended before its page was stored, or why there is none: when the visit was cut short,
+// whatever failed says nothing about the page.
+func (v *visit) over(ctx context.Context) (scheduler.Result, error) {
+	switch {
+	case ctx.Err() != nil:
+		return v.result, context.Cause(ctx)
+	case v.err != nil:
+		return v.result, fmt.Errorf("%s: %w", v.req.URL, v.err)
 	}
-	return nil
+	v.reckon()
+	return v.result, nil
 }
 
 func (v *visit) conclude(verdict scheduler.Verdict, outcome string) {
@@ -90,6 +106,7 @@ func (v *visit) decode() bool {
 		return false
 	}
 	v.seed = v.scope.seedOf(v.req, v.url)
+	v.look = v.newLook()
 	return true
 }
 
@@ -104,7 +121,10 @@ func (v *visit) allowed(ctx context.Context) bool {
 	rules, paced, err := v.w.robots.rules(ctx, v.req, v.url)
 	switch {
 	case err != nil:
-		v.failed("robots", err)
+		v.failed(ctx, "robots", err)
+		return false
+	case v.look.known() && !rules.Allowed(v.w.robots.product, v.url.RequestURI()):
+		v.err = v.look.answer(ctx, revisit.Robots, 0, 0)
 		return false
 	case !rules.Allowed(v.w.robots.product, v.url.RequestURI()):
 		v.conclude(scheduler.Done(), "robots")
@@ -121,14 +141,18 @@ func (v *visit) fetch(ctx context.Context) (*fetch.Response, bool) {
 	if !v.w.holds(v.lease) {
 		return nil, false
 	}
+	header := v.req.Header
+	if v.look != nil {
+		header = v.look.header()
+	}
 	started := time.Now()
 	resp, err := v.w.fetcher.Fetch(ctx, &fetch.Request{
-		Method: v.req.Method, URL: v.req.URL, Header: v.req.Header, Body: v.req.Body,
+		Method: v.req.Method, URL: v.req.URL, Header: header, Body: v.req.Body,
 		AllowPrivate: v.settings.AllowPrivate || v.scope.mayBePrivate(v.req, v.url),
 	})
 	v.result.Sent = started.Sub(v.lease.Claimed)
 	if err != nil {
-		v.failed(cmp.Or(string(fetch.ReasonOf(err)), "fetch"), err)
+		v.failed(ctx, cmp.Or(string(fetch.ReasonOf(err)), "fetch"), err)
 		return nil, false
 	}
 	v.result.Sent += resp.Sent
@@ -143,21 +167,17 @@ func (v *visit) judge(ctx context.Context, resp *fetch.Response) bool {
 	switch status := resp.Status; {
 	case status >= 200 && status < 300:
 		return true
+	case v.look.known():
+		v.err = v.look.judge(ctx, resp)
 	case status == http.StatusMovedPermanently, status == http.StatusFound, status == http.StatusSeeOther,
 		status == http.StatusTemporaryRedirect, status == http.StatusPermanentRedirect:
-		v.redirect(ctx, resp)
+		if target, ok := v.redirect(ctx, resp); ok && v.look != nil {
+			v.err = v.look.moved(ctx, resp.Status, target)
+		}
 	case status == http.StatusNotFound, status == http.StatusGone:
 		v.conclude(scheduler.Gone(why), outcome)
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
-		after, asked := fetch.RetryAfter(resp.Header, resp.FetchedAt, time.Hour)
-		if !asked {
-			after = v.backoff()
-		}
-		// Retry-After is heard by the whole fleet, also if this page is given up.
-		until := time.Now().Add(after)
-		if err := v.w.insist(ctx, func() error { return v.w.frontier.Hold(ctx, v.lease.Host, until) }); err != nil {
-			v.w.log.Debug("host is not held", "host", v.lease.Host, "err", err)
-		}
+		after := v.retryAfter(ctx, resp)
 		v.retry(outcome, why, after)
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status >= 500 && status < 600:
 		v.retry(outcome, why, v.backoff())
@@ -167,16 +187,31 @@ func (v *visit) judge(ctx context.Context, resp *fetch.Response) bool {
 	return false
 }
 
+// retryAfter holds the host for as long as it asks, or for as long as this page waits, and returns how long.
+func (v *visit) retryAfter(ctx context.Context, resp *fetch.Response) time.Duration {
+	after, asked := fetch.RetryAfter(resp.Header, resp.FetchedAt, time.Hour)
+	if !asked {
+		after = v.backoff()
+	}
+	// Retry-After is heard by the whole fleet, also if this page is given up.
+	until := time.Now().Add(after)
+	if err := v.w.insist(ctx, func() error { return v.w.frontier.Hold(ctx, v.lease.Host, until) }); err != nil {
+		v.w.log.Debug("host is not held", "host", v.lease.Host, "err", err)
+	}
+	return after
+}
+
 // redirect queues the target instead of this page: it has a host, a pace and a robots.txt of its own, and may have been
-// seen already.
-func (v *visit) redirect(ctx context.Context, resp *fetch.Response) {
+// seen already. It returns the target, canonical, and whether that is in good order, in scope or not.
+func (v *visit) redirect(ctx context.Context, resp *fetch.Response) (to string, ok bool) {
 	location := resp.Header.Get("Location")
 	target, err := v.canon.Resolve(v.url, location)
 	if err != nil {
 		v.conclude(scheduler.Drop(fmt.Sprintf("status %d to %.200q: %v", resp.Status, location, err)), "bad_redirect")
-		return
+		return "", false
 	}
 	req := *v.req
+	req.memory = nil
 	req.URL, req.Hops = target.String(), v.req.Hops+1
 	if resp.Status == http.StatusSeeOther || resp.Status < 304 && req.Method == http.MethodPost { // Fetch standard, 4.4 step 12
 		req.Method, req.Body = "", nil
@@ -187,29 +222,30 @@ func (v *visit) redirect(ctx context.Context, resp *fetch.Response) {
 	switch {
 	case v.fingerprint(&req) == v.fingerprint(v.req):
 		v.conclude(scheduler.Drop(fmt.Sprintf("status %d to itself", resp.Status)), "redirect_loop")
-		return
+		return "", false
 	case req.Hops > v.settings.MaxRedirects:
 		v.conclude(scheduler.Drop(fmt.Sprintf("more than %d redirects", v.settings.MaxRedirects)), "redirect_loop")
-		return
+		return "", false
 	case v.req.Depth == 0: // a start URL that has moved takes its scope along
 		req.Seed = v.scope.carry(v.scope.key(target), target)
 	default:
 		if why := v.scope.refusal(target, v.seed); why != "" {
 			v.conclude(scheduler.Done(), "redirect_"+why)
-			return
+			return req.URL, true
 		}
 		req.Seed = v.scope.carry(v.seed, target)
 	}
 	task := v.task(&req, target)
 	if err := task.Check(); err != nil {
 		v.conclude(scheduler.Drop(err.Error()), "bad_redirect")
-		return
+		return "", false
 	}
 	if err := v.w.pushes.submit(ctx, task); err != nil {
-		v.failed("frontier", err)
-		return
+		v.failed(ctx, "frontier", err)
+		return "", false
 	}
 	v.conclude(scheduler.Done(), "redirect")
+	return req.URL, true
 }
 
 func withoutSecrets(h http.Header) http.Header {
@@ -278,6 +314,9 @@ func (v *visit) count(why string) {
 
 // store hands the items to the pipelines and returns when they are durable.
 func (v *visit) store(ctx context.Context) error {
+	if v.look != nil {
+		return v.look.track(ctx, v.look.tracked(), true)
+	}
 	return v.w.stores.submit(ctx, v.page.items...)
 }
 
@@ -303,7 +342,10 @@ func (v *visit) push(ctx context.Context) error {
 }
 
 // failed decides what becomes of a page that could not be fetched or handled.
-func (v *visit) failed(outcome string, err error) {
+func (v *visit) failed(ctx context.Context, outcome string, err error) {
+	if v.look.known() && ctx.Err() == nil && v.look.survives(ctx, outcome, err) {
+		return
+	}
 	var verdict *verdictError
 	var field *FieldError
 	var fetchErr *fetch.Error

@@ -64,16 +64,19 @@ type Worker struct {
 	frontier scheduler.Frontier
 	fetcher  fetch.Fetcher
 	robots   *robotsCache
+	budget   *budget // of a crawl that comes again; else nil
 	log      *slog.Logger
 	started  time.Time
 
 	stores   *batcher[pipelines.Item]
 	pushes   *batcher[scheduler.Task]
 	finishes *batcher[scheduler.Result]
+	tracks   *batcher[pipelines.Visit] // nil: the pipeline does not track what it was given
 
 	pages   atomic.Int64
 	fleet   atomic.Int64 // workers of the crawl, as of the last heartbeat
 	limited atomic.Bool
+	before  *int64 // pages done when Run began, of a crawl that comes again; of claimLoop
 
 	mu      sync.Mutex // guards held and refused
 	held    map[*scheduler.Lease]*holding
@@ -128,6 +131,11 @@ func New(c Config) (*Worker, error) {
 	}
 	memo, _ := c.Frontier.(scheduler.Memo)
 	w.robots = &robotsCache{plan: p, product: robots.Product(cmp.Or(p.settings.UserAgent, fetch.DefaultUserAgent)), fetcher: w.fetcher, frontier: c.Frontier, memo: memo, insist: w.insist, now: time.Now, log: w.log}
+	if p.revisits != nil {
+		if w.budget, err = newBudget(p.revisits.policy, c.Frontier, w.insist, w.delay, w.log); err != nil {
+			return nil, err
+		}
+	}
 	return w, nil
 }
 
@@ -172,6 +180,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.stores = newBatcher(work, 2, 500, w.storeAll)
 	w.pushes = newBatcher(work, 2, 500, w.pushAll)
 	w.finishes = newBatcher(flush, 1, 500, w.finishAll)
+	if tracker, ok := w.config.Pipeline.(pipelines.Tracker); ok && w.budget != nil {
+		w.tracks = newBatcher(work, 2, 500, func(ctx context.Context, visits []pipelines.Visit) error {
+			return itemStoreError(tracker.Track(ctx, visits))
+		})
+	}
 
 	var helpers, visits sync.WaitGroup
 	helpers.Go(func() { w.keepLeases(work) })
@@ -205,6 +218,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	select {
 	case <-drained:
 		w.stores.wait()
+		if w.tracks != nil {
+			w.tracks.wait()
+		}
 		w.pushes.wait()
 		w.finishes.wait()
 		w.leave(flush)
@@ -297,7 +313,14 @@ func (w *Worker) withinLimit(ctx context.Context, free int) int {
 			}
 			continue
 		}
+		if w.budget != nil && w.before == nil { // a crawl that comes again counts what it does this time
+			before := stats.Done - stats.Outcomes["robots"]
+			w.before = &before
+		}
 		left := w.settings.MaxPages - (stats.Done - stats.Outcomes["robots"])
+		if w.before != nil {
+			left += *w.before
+		}
 		if left <= 0 {
 			w.limited.Store(true)
 			return 0
@@ -417,10 +440,22 @@ func firstLine(s string) string {
 // storeAll has a batch of items stored. A pipeline waits for a store that is away by itself; what it cannot take at
 // all ends the worker.
 func (w *Worker) storeAll(ctx context.Context, items []pipelines.Item) error {
-	if err := w.config.Pipeline.Process(ctx, items); err != nil {
+	return itemStoreError(w.config.Pipeline.Process(ctx, items))
+}
+
+func itemStoreError(err error) error {
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrItemStore, err)
 	}
 	return nil
+}
+
+// delay returns the least time between two requests to a host.
+func (w *Worker) delay(host string) time.Duration {
+	if w.settings.IgnoreRobots {
+		return w.settings.Delay
+	}
+	return max(w.settings.Delay, w.robots.delay(host))
 }
 
 // pushAll queues a batch, for as long as it takes: what was fetched is held while the frontier is away.

@@ -144,11 +144,16 @@ func TestWrongSpidersAreRefused(t *testing.T) {
 		{"layout of others", with("{css: p, type: time, layout: YYYY-MM-DD}"), `7:43: routes.a.items[0].fields.f.layout: "YYYY-MM-DD" names no part of a time: write 2 January 2006, 15:04:05 in the form that the page has`},
 
 		// revisit
-		{"revisit", set("revisit: {min: 1h, max: 30d, budget: 10000/d}"), "3:1: revisit is not available yet: take it out, and each URL is fetched once"},
-		{"bad revisit", set("revisit: {min: soon}"), `3:16: revisit.min: "soon": want a duration such as 500ms, 2s, 1h30m or 30d`},
-		{"revisit backwards", set("revisit: {min: 2d, max: 1d12h}"), "3:25: revisit.max: max (1d12h) is less than min (2d)"},
-		{"bad budget", set("revisit: {budget: 10000}"), `3:19: revisit.budget: "10000": want a rate such as 10000/d, of pages a s, m, h or d`},
-		{"unknown key in revisit", set("revisit: {every: 1h}"), `3:11: revisit: unknown key "every": want min, max or budget`},
+		{"bad revisit", set("revisit: {min: soon}"), `3:16: revisit.min: "soon": want a duration such as 90s, 1h30m or 30d`},
+		{"revisit backwards", set("revisit: {min: 2d, max: 1d12h}"), "3:25: revisit.max: max (36h0m0s) is less than min (48h0m0s)"},
+		{"bad budget", set("revisit: {budget: 10000}"), `3:19: revisit.budget: "10000": want a rate such as 10000/d, of fetches a s, m, h or d, or unlimited`},
+		{"unknown key in revisit", set("revisit: {evry: 1h}"), `3:11: revisit: unknown key "evry": want budget, new_share, min, max, objective, every, cron, signature, ignore or rules`},
+		{"two clocks", set("revisit: {every: 1h, cron: '0 4 * * *'}"), "3:18: revisit.every: every and cron exclude each other"},
+		{"bad cron", set("revisit: {cron: daily}"), `3:17: revisit.cron: "daily": expected exactly 5 fields, found 1: [daily]`},
+		{"bad signature", set("revisit: {signature: md5}"), `3:22: revisit.signature: "md5": want main, text, letters, bytes, selector:CSS or item`},
+		{"bad pattern", set("revisit: {ignore: ['(']}"), `3:20: revisit.ignore[0]: ignore pattern "(": error parsing regexp: missing closing ): `+"`(`"},
+		{"revisit of no route", set("revisit: {rules: [{route: b, never: true}]}"), `3:27: revisit.rules[0].route: unknown route "b": want a`},
+		{"bad weight", set("revisit: {rules: [{weight: heavy}]}"), `3:28: revisit.rules[0].weight: "heavy": want low, normal, high or a number such as 2.5`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

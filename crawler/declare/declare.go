@@ -73,8 +73,8 @@ func (r *reader) spider(root value) crawler.Spider {
 		r.routes(v, &s)
 	}
 	r.start(o, &s)
-	if e, ok := o.entries["revisit"]; ok {
-		r.revisit(e)
+	if v, ok := o.get("revisit"); ok {
+		s.Revisit = r.revisit(v, s.RouteNames())
 	}
 	return s
 }
@@ -329,26 +329,4 @@ func (r *reader) link(v value, here string, names []string) link {
 		l.to = crawler.NewRoute[struct{}](name)
 	}
 	return l
-}
-
-// revisit checks what will be read one day.
-func (r *reader) revisit(e entry) {
-	o := r.object(e.value, "min", "max", "budget")
-	least, hasLeast := o.get("min")
-	most, hasMost := o.get("max")
-	if hasLeast {
-		r.duration(least, 1e9)
-	}
-	if hasMost {
-		r.duration(most, 1e9)
-	}
-	if hasLeast && hasMost && r.err == nil && r.duration(least, 0) > r.duration(most, 0) {
-		r.fail(most, "max (%s) is less than min (%s)", r.scalar(most), r.scalar(least))
-	}
-	if budget, ok := o.get("budget"); ok {
-		if err := parseRate(r.scalar(budget)); err != nil {
-			r.fail(budget, "%v", err)
-		}
-	}
-	r.fail(e.key, "revisit is not available yet: take it out, and each URL is fetched once")
 }

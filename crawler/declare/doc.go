@@ -55,6 +55,26 @@
 // dead letter. A page that is no HTML has no items; if one without each requires a field, it becomes a dead
 // letter.
 //
+// # Revisits
+//
+// With revisit the crawl comes again to its pages, each when it is worth it:
+//
+//	revisit:
+//	  budget: 10000/d        # of fetches a s, m, h or d; default unlimited
+//	  min: 1h                # shortest interval; default 1m
+//	  max: 180d              # longest; default 90d, and at least six rounds of the budget
+//	  objective: freshness   # or staleness: never gives up on a page
+//	  signature: main        # what is compared: text, letters, bytes, selector:CSS or item
+//	  ignore: ['Updated \d+ minutes ago']
+//	  rules:                 # the first that matches a page counts
+//	    - {match: "*/archive/*", never: true}
+//	    - {route: listing, weight: high}
+//	    - {route: terms, every: 7d}
+//	    - {route: prices, cron: "0 6 * * *"}
+//
+// new_share is the part of the budget that is kept for new pages, every and cron are plain clocks for all pages. See
+// [crawler.Revisit] and package revisit.
+//
 // # Settings
 //
 // settings has delay, concurrency, per_host, max_depth, max_pages, max_attempts, retry_delay, timeout, lease, max_body,

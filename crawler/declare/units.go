@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,14 +73,4 @@ func parseSize(s string) (int64, error) {
 		return 0, fmt.Errorf("%.80q: a size is at least 1", s)
 	}
 	return n * unit, nil
-}
-
-// parseRate checks a rate such as "10000/d".
-func parseRate(s string) error {
-	number, unit, ok := strings.Cut(s, "/")
-	n, err := strconv.ParseInt(number, 10, 64)
-	if !ok || err != nil || n < 1 || !slices.Contains([]string{"s", "m", "h", "d"}, unit) {
-		return fmt.Errorf("%.80q: want a rate such as 10000/d, of pages a s, m, h or d", s)
-	}
-	return nil
 }
