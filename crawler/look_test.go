@@ -1,0 +1,465 @@
+package crawler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lycosa-crawl/lycosa/crawler/fetch"
+	"github.com/lycosa-crawl/lycosa/pipelines"
+	"github.com/lycosa-crawl/lycosa/scheduler"
+	"github.com/lycosa-crawl/lycosa/scheduler/revisit"
+)
+
+// diary is a pipeline that keeps what it is told of visits.
+type diary struct {
+	shelf
+
+	mu     sync.Mutex // guards visits
+	visits []pipelines.Visit
+}
+
+func (d *diary) Track(ctx context.Context, visits []pipelines.Visit) error {
+	d.mu.Lock()
+	d.visits = append(d.visits, visits...)
+	d.mu.Unlock()
+	for _, v := range visits {
+		if err := d.Process(ctx, v.Items); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// news returns what was told of a page, in order, each with + if it was parsed.
+func (d *diary) news(url string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []string
+	for _, v := range d.visits {
+		if v.Source.URL == url {
+			word := string(v.News)
+			if v.Parsed {
+				word += "+"
+			}
+			all = append(all, word)
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+const (
+	home = "https://a.example/"
+	day  = 24 * time.Hour
+)
+
+// content is a page whose main part says so and so.
+func content(text string) string {
+	return "<title>t</title><main><p>" + text + "</p></main>"
+}
+
+// comesAgain runs a test of a crawl with one page that comes again each hour, unless the policy says otherwise.
+func comesAgain(t *testing.T, policy revisit.Policy, test func(t *testing.T, r *rig, d *diary, last *[]*Request)) {
+	t.Helper()
+	var handled []*Request
+	var mu sync.Mutex
+	handler := func(ctx context.Context, p *Page, w struct{}) error {
+		mu.Lock()
+		handled = append(handled, p.Request)
+		mu.Unlock()
+		return follow(ctx, p, w)
+	}
+	inBubble(t, handler, func(t *testing.T, r *rig) {
+		d := &diary{}
+		r.config.Pipeline = d
+		r.config.UntilDone = false
+		r.config.Spider.Revisit = &Revisit{Policy: policy}
+		test(t, r, d, &handled)
+	})
+}
+
+// live works for so long.
+func (r *rig) live(for_ time.Duration) {
+	r.t.Helper()
+	if _, err := Seed(r.t.Context(), r.config.Spider, r.frontier); err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(r.t.Context(), for_)
+	defer cancel()
+	if err := r.worker().Run(ctx); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// memory returns what the crawl knows of a page that waits for its revisit.
+func (r *rig) memory(url string) (m memory, due time.Time) {
+	r.t.Helper()
+	found := false
+	err := r.frontier.(scheduler.Rescheduler).Scheduled(r.t.Context(), func(task scheduler.Task) bool {
+		req, err := DecodePayload(task.Payload)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if req.URL == url {
+			m, due, found = *req.memory, task.Due, true
+		}
+		return true
+	})
+	if err != nil || !found {
+		r.t.Fatalf("%s does not wait for a revisit (%v)", url, err)
+	}
+	return m, due
+}
+
+func hourly() revisit.Policy { return revisit.Policy{Every: time.Hour} }
+
+func (r *rig) outcomes() string {
+	o := r.stats().Outcomes
+	var all []string
+	for _, name := range []string{
+		"ok", "not_modified", "unchanged", "changed", "template", "missing", "gone", "back", "forgotten", "moved", "refused", "unavailable",
+		"truncated", "robots", "soft_missing", "blocked", "distrusted",
+	} {
+		if n := o[name]; n > 0 {
+			all = append(all, fmt.Sprintf("%s %d", name, n))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestPageThatWasNotModifiedIsNotParsedAgain(t *testing.T) {
+	t.Parallel()
+	comesAgain(t, hourly(), func(t *testing.T, r *rig, d *diary, handled *[]*Request) {
+		const etag, date = `W/"v1-gzip"`, "Mon, 01 Dec 1999 00:00:00 GMT"
+		var asked []string
+		r.web.pages[home] = func(n int, req *fetch.Request) (*fetch.Response, error) {
+			asked = append(asked, req.Header.Get("If-None-Match")+" "+req.Header.Get("If-Modified-Since"))
+			if req.Header.Get("If-None-Match") != "" {
+				return answer(http.StatusNotModified, "", nil), nil
+			}
+			return answer(http.StatusOK, content("one"), http.Header{"Etag": {etag}, "Last-Modified": {date}}), nil
+		}
+		r.live(3*time.Hour + 30*time.Minute)
+		if len(*handled) != 1 {
+			t.Errorf("handled %d times, want once", len(*handled))
+		}
+		if want := `W/"v1-gzip", "v1" ` + date; len(asked) != 4 || asked[0] != " " || asked[1] != want || asked[3] != want {
+			t.Errorf("asked with %q, want %q", asked, want)
+		}
+		if got := d.news(home); got != "new+ unchanged unchanged unchanged" {
+			t.Errorf("told %q", got)
+		}
+		if got := r.outcomes(); got != "ok 1, not_modified 3" {
+			t.Error(got)
+		}
+		m, due := r.memory(home)
+		if m.etag != etag || m.modified != date || m.record.Validators() != revisit.ValidatorsWork || m.record.Signature == 0 {
+			t.Errorf("known is %+v", m)
+		}
+		if wait := time.Until(due); wait <= 0 || wait > time.Hour {
+			t.Errorf("due in %v", wait)
+		}
+	})
+}
+
+func TestChangeOfAPageIsTold(t *testing.T) {
+	t.Parallel()
+	comesAgain(t, hourly(), func(t *testing.T, r *rig, d *diary, _ *[]*Request) {
+		r.web.pages[home] = func(n int, _ *fetch.Request) (*fetch.Response, error) {
+			return answer(http.StatusOK, content(fmt.Sprint("version ", n/2)), nil), nil
+		}
+		r.live(4*time.Hour + 30*time.Minute)
+		if got := d.news(home); got != "new+ changed+ unchanged+ changed+ unchanged+" {
+			t.Errorf("told %q", got)
+		}
+		if got := r.outcomes(); got != "ok 1, unchanged 2, changed 2" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestCrawlThatComesAgainIsDoneWhenNothingIsDue(t *testing.T) {
+	t.Parallel()
+	comesAgain(t, revisit.Policy{Every: day}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		r.config.UntilDone = true
+		r.web.html(home, content("one")+`<a href=/b>b</a>`)
+		r.web.html("https://a.example/b", content("two"))
+		r.crawl()
+		if s := r.stats(); s.Scheduled != 2 || s.Active() != 0 {
+			t.Errorf("after the first run: %+v", s)
+		}
+		r.crawl() // at once: nothing is due
+		if n := r.web.count(home); n != 1 {
+			t.Errorf("fetched %d times, want once", n)
+		}
+		if err := sleep(t.Context(), day+time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		r.crawl()
+		if n := r.web.count(home) + r.web.count("https://a.example/b"); n != 4 {
+			t.Errorf("fetched %d pages in all, want each twice", n)
+		}
+	})
+}
+
+func TestPageThatIsNotThereTwiceIsGoneAndComesBack(t *testing.T) {
+	t.Parallel()
+	comesAgain(t, hourly(), func(t *testing.T, r *rig, d *diary, _ *[]*Request) {
+		r.web.pages[home] = func(n int, _ *fetch.Request) (*fetch.Response, error) {
+			if n == 2 || n == 3 {
+				return answer(http.StatusNotFound, "", nil), nil
+			}
+			return answer(http.StatusOK, content("one"), nil), nil
+		}
+		r.live(40 * day)
+		if got := d.news(home); !strings.HasPrefix(got, "new+ gone back+ unchanged+") {
+			t.Errorf("told %.80q", got)
+		}
+		if o := r.stats().Outcomes; o["missing"] != 1 || o["gone"] != 1 || o["back"] != 1 {
+			t.Error(r.outcomes())
+		}
+	})
+}
+
+func TestPageThatIsGoneForGoodIsForgotten(t *testing.T) {
+	t.Parallel()
+	comesAgain(t, hourly(), func(t *testing.T, r *rig, d *diary, _ *[]*Request) {
+		r.web.pages[home] = func(n int, _ *fetch.Request) (*fetch.Response, error) {
+			if n >= 2 {
+				return answer(http.StatusGone, "", nil), nil
+			}
+			return answer(http.StatusOK, content("one"), nil), nil
+		}
+		r.live(100 * day)
+		if got := d.news(home); got != "new+ gone" {
+			t.Errorf("told %q", got)
+		}
+		if s := r.stats(); s.Scheduled != 0 || s.Gone != 1 || r.outcomes() != "ok 1, gone 1, forgotten 1" {
+			t.Errorf("%+v", s)
+		}
+		if n := r.web.count(home); n != 3 {
+			t.Errorf("fetched %d times, want 3", n)
+		}
+		if s, err := r.frontier.(scheduler.Ledger).Sums(t.Context(), ""); err != nil || s[sumPages] != 0 || s[sumPlanned] > 1e-9 {
+			t.Errorf("sums %v (%v)", s, err)
+		}
+	})
+}
+
+func TestServerThatLiesWithItsValidatorsIsFoundOut(t *testing.T) {
+	t.Parallel()
+	comesAgain(t, hourly(), func(t *testing.T, r *rig, d *diary, _ *[]*Request) {
+		version := func(n int) string { return content(fmt.Sprint("version ", n/10)) }
+		r.web.pages[home] = func(n int, req *fetch.Request) (*fetch.Response, error) {
+			if req.Header.Get("If-None-Match") != "" {
+				return answer(http.StatusNotModified, "", nil), nil
+			}
+			return answer(http.StatusOK, version(n), http.Header{"Etag": {`"forever"`}}), nil
+		}
+		r.live(60 * time.Hour)
+		got := d.news(home)
+		if n := strings.Count(got, "changed+"); n < 4 {
+			t.Errorf("%d changes were seen after the audit: %s", n, got)
+		}
+		if m, _ := r.memory(home); m.record.Validators() != revisit.ValidatorsLie {
+			t.Errorf("validators are taken for %v", m.record.Validators())
+		}
+	})
+}
+
+func TestPageThatMovesIsLookedAtSeldom(t *testing.T) {
+	t.Parallel()
+	comesAgain(t, revisit.Policy{Max: 2 * day}, func(t *testing.T, r *rig, d *diary, _ *[]*Request) {
+		r.web.pages[home] = func(n int, _ *fetch.Request) (*fetch.Response, error) {
+			if n >= 2 {
+				return answer(http.StatusMovedPermanently, "", http.Header{"Location": {"/new"}}), nil
+			}
+			return answer(http.StatusOK, content("one"), nil), nil
+		}
+		r.web.html("https://a.example/new", content("one"))
+		r.live(20 * day)
+		if n := r.web.count(home); n < 3 || n > 4 {
+			t.Errorf("asked %d times for a page that has moved", n)
+		}
+		if n := r.web.count("https://a.example/new"); n < 5 {
+			t.Errorf("the target was fetched %d times", n)
+		}
+		if got := d.news(home); !strings.HasPrefix(got, "new+ changed") {
+			t.Errorf("told %q", got)
+		}
+	})
+}
+
+func TestFailureIsNoNewsAndNothingIsUnlearnt(t *testing.T) {
+	t.Parallel()
+	comesAgain(t, revisit.Policy{Max: 12 * time.Hour}, func(t *testing.T, r *rig, d *diary, _ *[]*Request) {
+		var before revisit.Belief
+		r.web.pages[home] = func(n int, _ *fetch.Request) (*fetch.Response, error) {
+			switch n {
+			case 6:
+				return answer(http.StatusInternalServerError, "", nil), nil
+			case 7:
+				return answer(http.StatusServiceUnavailable, "", http.Header{"Retry-After": {"7200"}}), nil
+			case 8:
+				return nil, errors.New("reset")
+			}
+			return answer(http.StatusOK, content("one"), nil), nil
+		}
+		for r.web.count(home) < 5 {
+			r.live(time.Hour)
+		}
+		m, _ := r.memory(home)
+		before = m.record.Belief()
+		for r.web.count(home) < 8 {
+			r.live(10 * time.Minute)
+		}
+		m, _ = r.memory(home)
+		if m.record.Belief() != before || m.record.State() != revisit.Live || m.record.Streak() != 3 {
+			t.Errorf("after three failures: %+v, streak %d, was %+v", m.record, m.record.Streak(), before)
+		}
+		r.live(5 * day)
+		if m, _ = r.memory(home); m.record.Streak() != 0 || r.stats().Outcomes["unavailable"] != 3 || r.stats().Dead != 0 {
+			t.Errorf("%s, dead %d", r.outcomes(), r.stats().Dead)
+		}
+		if got := d.news(home); strings.Contains(got, "gone") || strings.Contains(got, "changed+ ") && !strings.Contains(got, "unchanged+") {
+			t.Errorf("told %q", got)
+		}
+	})
+}
+
+func TestHandlerThatFailsLosesNoPage(t *testing.T) {
+	t.Parallel()
+	looks := 0
+	inBubble(t, func(_ context.Context, p *Page, _ struct{}) error {
+		if looks++; looks > 1 {
+			return errors.New("no such element")
+		}
+		return nil
+	}, func(t *testing.T, r *rig) {
+		r.config.UntilDone = false
+		r.config.Spider.Revisit = &Revisit{Policy: revisit.Policy{Every: day}}
+		r.web.html(home, content("one"))
+		r.live(3 * day)
+		if s := r.stats(); s.Dead != 0 || s.Scheduled != 1 || s.Outcomes["truncated"] == 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestSoftMissingPageIsNoChange(t *testing.T) {
+	t.Parallel()
+	comesAgain(t, hourly(), func(t *testing.T, r *rig, d *diary, _ *[]*Request) {
+		const sorry = "We are sorry: there is no such article in this shop any more, look for others"
+		r.web.pages[home] = func(int, *fetch.Request) (*fetch.Response, error) {
+			return answer(http.StatusOK, content("all")+`<a href=/shop/1>1</a>`, nil), nil
+		}
+		r.web.pages["https://a.example/shop/1"] = func(n int, _ *fetch.Request) (*fetch.Response, error) {
+			if n >= 3 {
+				return answer(http.StatusOK, content(sorry), nil), nil
+			}
+			return answer(http.StatusOK, content("an article"), nil), nil
+		}
+		fallback := r.web
+		r.config.Fetcher = fetcherFunc(func(ctx context.Context, req *fetch.Request) (*fetch.Response, error) {
+			if fallback.pages[req.URL] == nil {
+				fallback.answer(req.URL, http.StatusOK, content(sorry), nil)
+			}
+			return fallback.Fetch(ctx, req)
+		})
+		r.live(40 * time.Hour)
+		if got := d.news("https://a.example/shop/1"); got != "new+ unchanged+ gone" {
+			t.Errorf("told %q", got)
+		}
+		if n := r.stats().Outcomes["soft_missing"]; n != 1 {
+			t.Error(r.outcomes())
+		}
+	})
+}
+
+type fetcherFunc func(context.Context, *fetch.Request) (*fetch.Response, error)
+
+func (f fetcherFunc) Fetch(ctx context.Context, r *fetch.Request) (*fetch.Response, error) {
+	return f(ctx, r)
+}
+
+func TestPageThatIsNeverTheSameIsComparedByItsLetters(t *testing.T) {
+	t.Parallel()
+	comesAgain(t, revisit.Policy{Every: 10 * time.Minute}, func(t *testing.T, r *rig, d *diary, _ *[]*Request) {
+		r.web.pages[home] = func(n int, _ *fetch.Request) (*fetch.Response, error) {
+			return answer(http.StatusOK, content(fmt.Sprint("visitor number ", n)), nil), nil
+		}
+		r.live(4 * time.Hour)
+		m, _ := r.memory(home)
+		got := strings.Fields(d.news(home))
+		if !m.noisy || got[len(got)-1] != "unchanged+" || r.stats().Outcomes["changed"] > 12 {
+			t.Errorf("noisy %v: %s", m.noisy, r.outcomes())
+		}
+	})
+}
+
+func TestRulesSayWhichPagesComeAgain(t *testing.T) {
+	t.Parallel()
+	comesAgain(t, hourly(), func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		r.config.Spider.Revisit.Rules = []RevisitRule{
+			{Match: "*/archive/*", Never: true}, {Match: "*/slow", Every: 5 * time.Hour, Weight: "high"},
+		}
+		r.web.html(home, content("one")+`<a href=/archive/1>1</a><a href=/slow>2</a>`)
+		r.web.html("https://a.example/archive/1", content("old"))
+		r.web.html("https://a.example/slow", content("slow"))
+		r.live(10*time.Hour + 30*time.Minute)
+		for path, want := range map[string]int{"": 11, "archive/1": 1, "slow": 3} {
+			if n := r.web.count(home + path); n != want {
+				t.Errorf("/%s was fetched %d times, want %d", path, n, want)
+			}
+		}
+		if m, _ := r.memory(home + "slow"); m.record.Weight != revisit.WeightHigh {
+			t.Errorf("weight %v", m.record.Weight)
+		}
+	})
+}
+
+// TestBudgetIsKeptAndBuysTheChanges lets a crawl live for 60 days among pages of which a tenth change each day.
+func TestBudgetIsKeptAndBuysTheChanges(t *testing.T) {
+	t.Parallel()
+	const pages, perDay = 200, 100
+	comesAgain(t, revisit.Policy{Budget: perDay}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		r.config.Spider.Settings.Lease = 20 * time.Minute
+		began := time.Now()
+		var index strings.Builder
+		for i := range pages {
+			fmt.Fprintf(&index, "<a href=/%d>x</a>", i)
+			r.web.pages[fmt.Sprint(home, i)] = func(int, *fetch.Request) (*fetch.Response, error) {
+				version := 0
+				if i%10 == 0 {
+					version = int(time.Since(began) / day)
+				}
+				return answer(http.StatusOK, content(fmt.Sprintf("page %d version %d", i, version)), nil), nil
+			}
+		}
+		r.web.html(home, index.String())
+		r.live(40 * day)
+		before, often, seldom := len(r.web.order), 0, 0
+		hits := func() (n int) {
+			for i := range pages / 10 {
+				n += r.web.count(fmt.Sprint(home, 10*i))
+			}
+			return n
+		}
+		had := hits()
+		r.live(20 * day)
+		spent := float64(len(r.web.order)-before) / 20
+		often = hits() - had
+		seldom = len(r.web.order) - before - often
+		if spent < 0.8*perDay || spent > 1.25*perDay {
+			t.Errorf("%.0f fetches a day of %d", spent, perDay)
+		}
+		if a, b := float64(often)/(pages/10), float64(seldom)/(pages*9/10); a < 2*b {
+			t.Errorf("pages that change were fetched %.1f times, the others %.1f times", a, b)
+		}
+	})
+}
