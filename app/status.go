@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lycosa-crawl/lycosa/crawler"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
@@ -24,7 +25,8 @@ type status struct {
 	ParkedLabels map[string]int64       `json:"parked_labels"`
 	SeedsWaiting int64                  `json:"seeds_waiting"`
 	Workers      []scheduler.WorkerInfo `json:"workers"`
-	Filter       *scheduler.FilterInfo  `json:"filter,omitempty"` // of crawls on a Redis
+	Filter       *scheduler.FilterInfo  `json:"filter,omitempty"`   // of crawls on a Redis
+	Revisits     *crawler.Outlook       `json:"revisits,omitempty"` // of crawls that come again
 }
 
 func (p *program) statusCommand() *cobra.Command {
@@ -124,6 +126,9 @@ func statusOf(ctx context.Context, place *place, name string, f scheduler.Fronti
 		}
 		s.Filter = &info
 	}
+	if s.Revisits, err = crawler.LookOut(ctx, f); err != nil {
+		return nil, err
+	}
 	workers, err := place.workers(ctx, f)
 	if err != nil {
 		return nil, err
@@ -159,7 +164,9 @@ func (p *program) printStatus(s *status) error {
 		}
 		line("seen", "%s in %s, %s bytes, %.0f %% full, %.2g %% %s", thousands(i.Count), oneLine(i.Filter), thousands(i.Bytes), 100*i.Fill, 100*i.Rate, costs)
 	}
-	if s.Scheduled > 0 {
+	if s.Revisits != nil {
+		printOutlook(line, s.Revisits)
+	} else if s.Scheduled > 0 {
 		line("scheduled", "%s for a later visit", plural(s.Scheduled, "page", "pages"))
 	}
 	if s.SeedsWaiting > 0 {
@@ -181,4 +188,25 @@ func (p *program) printStatus(s *status) error {
 	}
 	_, err := p.out.Write([]byte(b.String()))
 	return err
+}
+
+func printOutlook(line func(label, format string, args ...any), o *crawler.Outlook) {
+	sample := ""
+	if o.Sample > 0 {
+		sample = fmt.Sprintf(" (from the first %s)", thousands(o.Sample))
+	}
+	line("revisits", "%s known, %s due, %s of them overdue%s", plural(o.Pages, "page", "pages"), thousands(o.Due), thousands(o.Overdue), sample)
+	line("freshness", "%.1f %% by weight is expected to be up to date now", 100*o.Fresh)
+	if o.Budget > 0 {
+		line("budget", "%s fetches a day, %s planned; in the long run it keeps %.1f %% up to date, twice as much %.1f %%; multiplier %.3g",
+			thousands(int64(o.Budget)), thousands(int64(o.Planned+0.5)), 100*o.Reach, 100*o.Twice, o.Theta)
+	} else {
+		line("budget", "no limit, %s fetches a day planned; in the long run that keeps %.1f %% up to date", thousands(int64(o.Planned+0.5)), 100*o.Reach)
+	}
+	if o.AtCaps > 0 {
+		line("at cap", "%s: %s", plural(int64(o.AtCaps), "host", "hosts"), oneLine(strings.Join(o.AtCap, ", ")))
+	}
+	if o.Unreachable != "" {
+		line("warning", "%s", o.Unreachable)
+	}
 }

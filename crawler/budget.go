@@ -107,6 +107,8 @@ type price struct {
 	Unplanned float64   `json:"unplanned"` // of the sums, as far as it is in Extra
 	First     float64   `json:"first"`     // of the sums, when it was stepped
 	Arriving  float64   `json:"arriving"`  // new pages a day
+	// Policy is that of the worker who stepped it last, as revisit.Parse reads it: for those who ask how the crawl stands.
+	Policy map[string]string `json:"policy"`
 }
 
 // hostPrice is what the fleet shares of a host's factor.
@@ -115,6 +117,7 @@ type hostPrice struct {
 	Start   float64   `json:"start"`
 	Rooted  int64     `json:"rooted"`
 	Stepped time.Time `json:"stepped"`
+	Limit   float64   `json:"limit"` // fetches a day that the host's delay allows
 }
 
 // budget steers how often the pages of a crawl are visited: it holds what this worker knows of the fleet's sums and
@@ -246,6 +249,8 @@ func (b *budget) refresh(ctx context.Context, now time.Time) error {
 	if p.Began.IsZero() {
 		p.Began, p.Stepped = now, now
 	}
+	was := p
+	p.Policy = b.policy.Fields()
 	b.mu.Lock()
 	b.price, b.total, b.read = p, total, now
 	b.known = expectedPages(&total, stats)
@@ -261,7 +266,8 @@ func (b *budget) refresh(ctx context.Context, now time.Time) error {
 		b.price.Stepped, b.price.Unplanned = now, b.total[sumUnplanned]
 	}
 	b.price.Theta, b.price.Extra, b.price.Rooted, b.price.Start = grown.Theta, grown.Extra, grown.Rooted, grown.Start
-	changed, saved := due || b.price != p, b.price
+	saved := b.price
+	changed := due || saved.Theta != was.Theta || saved.Rooted != was.Rooted || len(was.Policy) == 0
 	b.fits(grown.Pages)
 	b.mu.Unlock()
 	if !changed {
@@ -356,7 +362,7 @@ func (b *budget) host(ctx context.Context, name string, now time.Time) (*hostBud
 		dt = 0
 	}
 	own = own.Step(dt, c.Round())
-	h.price = hostPrice{Factor: own.Factor, Start: own.Start, Rooted: c.Rooted, Stepped: now}
+	h.price = hostPrice{Factor: own.Factor, Start: own.Start, Rooted: c.Rooted, Stepped: now, Limit: limit}
 	saved := h.price
 	b.mu.Unlock()
 	return h, b.insist(ctx, func() error { return b.save(ctx, name, saved) })

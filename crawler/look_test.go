@@ -411,9 +411,9 @@ func TestRulesSayWhichPagesComeAgain(t *testing.T) {
 	})
 }
 
-// TestBudgetIsKeptAndBuysTheChanges lets a crawl live for 60 days among pages of which a tenth change each day.
+// TestBudgetIsKeptAndBuysTheChanges lets a crawl live for 30 days among pages of which a tenth change each day.
 func TestBudgetIsKeptAndBuysTheChanges(t *testing.T) {
-	const pages, perDay = 200, 100
+	const pages, perDay = 100, 50
 	comesAgain(t, revisit.Policy{Budget: perDay}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
 		began := time.Now()
 		var index strings.Builder
@@ -428,7 +428,7 @@ func TestBudgetIsKeptAndBuysTheChanges(t *testing.T) {
 			}
 		}
 		r.web.html(home, index.String())
-		r.live(40 * day)
+		r.live(20 * day)
 		before, often, seldom := len(r.web.order), 0, 0
 		hits := func() (n int) {
 			for i := range pages / 10 {
@@ -437,8 +437,8 @@ func TestBudgetIsKeptAndBuysTheChanges(t *testing.T) {
 			return n
 		}
 		had := hits()
-		r.live(20 * day)
-		spent := float64(len(r.web.order)-before) / 20
+		r.live(10 * day)
+		spent := float64(len(r.web.order)-before) / 10
 		often = hits() - had
 		seldom = len(r.web.order) - before - often
 		if spent < 0.8*perDay || spent > 1.25*perDay {
@@ -446,6 +446,38 @@ func TestBudgetIsKeptAndBuysTheChanges(t *testing.T) {
 		}
 		if a, b := float64(often)/(pages/10), float64(seldom)/(pages*9/10); a < 2*b {
 			t.Errorf("pages that change were fetched %.1f times, the others %.1f times", a, b)
+		}
+	})
+}
+
+func TestOutlookTellsHowACrawlStands(t *testing.T) {
+	comesAgain(t, revisit.Policy{Budget: 48}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		if o, err := LookOut(t.Context(), r.frontier); o != nil || err != nil {
+			t.Fatalf("before the first visit: %+v, %v", o, err)
+		}
+		var index strings.Builder
+		for i := range 20 {
+			fmt.Fprintf(&index, "<a href=/%d>x</a>", i)
+			r.web.html(fmt.Sprint(home, i), content(fmt.Sprint("page ", i)))
+		}
+		r.web.html(home, index.String())
+		r.config.Spider.Settings.Delay = time.Second
+		r.live(6 * day)
+		o, err := LookOut(t.Context(), r.frontier)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Pages != 21 || o.Budget != 48 || o.Planned < 24 || o.Planned > 96 || o.Theta <= 0 || o.Overdue > o.Due || o.Unreachable != "" {
+			t.Errorf("%+v", o)
+		}
+		if o.Fresh < 0.5 || o.Fresh > 1 || o.Reach < 0.5 || o.Twice < o.Reach || o.Twice > 1 {
+			t.Errorf("fresh %v, reach %v, twice %v", o.Fresh, o.Reach, o.Twice)
+		}
+		if err := sleep(t.Context(), 30*day); err != nil {
+			t.Fatal(err)
+		}
+		if o, err = LookOut(t.Context(), r.frontier); err != nil || o.Due != 21 {
+			t.Errorf("after 30 days without a worker: %+v, %v", o, err)
 		}
 	})
 }

@@ -80,6 +80,29 @@ func Parse(fields map[string]string) (Policy, error) {
 	return p, nil
 }
 
+// Fields returns the policy as [Parse] reads it; what is by default is left out.
+func (p Policy) Fields() map[string]string {
+	fields := map[string]string{"budget": p.Budget.String()}
+	for name, d := range map[string]time.Duration{"min": p.Min, "max": p.Max, "every": p.Every} {
+		if d > 0 {
+			fields[name] = d.String()
+		}
+	}
+	switch {
+	case p.NewShare < 0:
+		fields["new_share"] = "0"
+	case p.NewShare > 0:
+		fields["new_share"] = strconv.FormatFloat(p.NewShare, 'g', -1, 64)
+	}
+	if p.Objective != Freshness {
+		fields["objective"] = p.Objective.String()
+	}
+	if p.Cron != nil {
+		fields["cron"] = p.Cron.String()
+	}
+	return fields
+}
+
 // parseShare reads a share of 0 to 1; 0 is none, which the field's zero value is not.
 func parseShare(s string) (float64, error) {
 	f, err := strconv.ParseFloat(s, 64)
