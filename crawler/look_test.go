@@ -481,3 +481,54 @@ func TestOutlookTellsHowACrawlStands(t *testing.T) {
 		}
 	})
 }
+
+func TestHintBringsAVisitForwardOnlyIfItIsNews(t *testing.T) {
+	const page = home + "1"
+	for name, c := range map[string]struct {
+		modified func(now time.Time) time.Time
+		sooner   bool
+	}{
+		"modified since":        {func(now time.Time) time.Time { return now.Add(-time.Minute) }, true},
+		"no date":               {func(time.Time) time.Time { return time.Time{} }, true},
+		"modified long ago":     {func(now time.Time) time.Time { return now.Add(-20 * day) }, false},
+		"a date of the future":  {func(now time.Time) time.Time { return now.Add(2 * day) }, false},
+		"a clock a bit too far": {func(now time.Time) time.Time { return now.Add(time.Minute) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(_ context.Context, p *Page, _ struct{}) error {
+				p.Follow(testRoute)
+				if p.URL == home && time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) > 20*time.Hour {
+					p.Hint("/1", c.modified(time.Now()))
+				}
+				return nil
+			}, func(t *testing.T, r *rig) {
+				r.config.UntilDone = false
+				r.config.Spider.Revisit = &Revisit{Policy: revisit.Policy{Budget: 0.1}, Rules: []RevisitRule{{Match: home, Every: 25 * time.Hour}}}
+				r.web.html(home, "<a href=/1>1</a>")
+				r.web.html(page, content("one"))
+				r.live(day + 90*time.Minute)
+				m, due := r.memory(page)
+				interval := m.record.Plan.Interval()
+				if sooner := due.Sub(m.record.SeenAt()) < interval*8/10; sooner != c.sooner || m.record.Hinted() != c.sooner {
+					t.Errorf("due %v after %v, planned %v, hinted %v", due, m.record.SeenAt(), interval, m.record.Hinted())
+				}
+			})
+		})
+	}
+}
+
+func TestSeedGivenAgainVisitsAPageThatWaits(t *testing.T) {
+	comesAgain(t, revisit.Policy{Every: 10 * day}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		r.web.html(home, content("one"))
+		r.live(time.Hour)
+		for range 2 { // given twice, it is still one page
+			if n, err := SeedAgain(t.Context(), r.config.Spider, r.frontier); err != nil || n != 1 {
+				t.Fatalf("%d added (%v)", n, err)
+			}
+		}
+		r.live(time.Hour)
+		if s := r.stats(); r.web.count(home) != 2 || s.Scheduled != 1 {
+			t.Errorf("fetched %d times, %d scheduled", r.web.count(home), s.Scheduled)
+		}
+	})
+}

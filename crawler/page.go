@@ -53,6 +53,7 @@ type Page struct {
 	items    []pipelines.Item
 	unkeyed  map[string]int // kind -> items emitted without a key
 	requests []queued
+	hints    []hint
 	err      error // the first mistake of the handler in calls that return nothing
 }
 

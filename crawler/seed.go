@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
@@ -42,12 +43,19 @@ func seed(ctx context.Context, s Spider, f scheduler.Frontier, again bool, urls 
 		if err != nil {
 			return 0, err
 		}
+		req.DontFilter = again
 		task := p.task(req, u)
-		task.DontFilter = again
 		if err := task.Check(); err != nil {
 			return 0, fmt.Errorf("%s: %w", start.URL, err)
 		}
 		tasks = append(tasks, task)
+	}
+	if again {
+		waited := len(tasks)
+		if tasks, err = p.callIn(ctx, f, tasks); err != nil {
+			return 0, err
+		}
+		added = waited - len(tasks)
 	}
 	for len(tasks) > 0 {
 		n := min(len(tasks), 1000)
@@ -59,6 +67,50 @@ func seed(ctx context.Context, s Spider, f scheduler.Frontier, again bool, urls 
 		tasks = tasks[n:]
 	}
 	return added, nil
+}
+
+// callIn has those of the tasks visited now that wait for a revisit, and returns the others. Tasks that are filtered as ever are
+// among the latter: a page that is queued a second time would be visited twice as often from then on.
+func (p *plan) callIn(ctx context.Context, f scheduler.Frontier, tasks []scheduler.Task) ([]scheduler.Task, error) {
+	calendar, ok := f.(scheduler.Rescheduler)
+	if !ok || p.revisits == nil {
+		return tasks, nil
+	}
+	var rest []scheduler.Task
+	for _, task := range tasks {
+		called := false
+		if task.DontFilter && !task.DontRecord {
+			var err error
+			called, err = calendar.Reschedule(ctx, task.Host, task.ID, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
+				t.Due = time.Now()
+				return t, nil, true
+			})
+			if err == nil && !called {
+				called, err = isPending(ctx, f, task)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		if !called {
+			rest = append(rest, task)
+		}
+	}
+	return rest, nil
+}
+
+// isPending reports whether a task is to be done anyway.
+func isPending(ctx context.Context, f scheduler.Frontier, task scheduler.Task) (bool, error) {
+	inspector, ok := f.(scheduler.Inspector)
+	if !ok {
+		return false, nil
+	}
+	at, err := inspector.Inspect(ctx, task.Host, task.ID)
+	switch at.Place {
+	case scheduler.PlaceQueued, scheduler.PlaceLeased, scheduler.PlaceDelayed, scheduler.PlaceScheduled:
+		return err == nil, err
+	}
+	return false, err
 }
 
 // externalSeed is a seed as other programs push it; see scheduler.Seed.
@@ -105,7 +157,7 @@ func (p *plan) readSeed(raw scheduler.Seed) (scheduler.Task, error) {
 			req.With = s.Meta
 		}
 	}
-	req.Method, req.Priority = s.Method, s.Priority
+	req.Method, req.Priority, req.DontFilter = s.Method, s.Priority, true
 	task := p.task(req, u)
 	err = task.Check()
 	return task, err
@@ -147,7 +199,11 @@ func (w *Worker) moveSeedsOnce(ctx context.Context, source scheduler.SeedSource)
 	if len(tasks) == 0 {
 		return len(seeds), nil
 	}
-	if _, err := w.frontier.Push(ctx, tasks...); err != nil {
+	tasks, err = w.callIn(ctx, w.frontier, tasks)
+	if err == nil && len(tasks) > 0 {
+		_, err = w.frontier.Push(ctx, tasks...)
+	}
+	if err != nil {
 		return 0, err
 	}
 	return len(seeds), source.Taken(ctx, good...)

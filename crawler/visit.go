@@ -64,6 +64,9 @@ func (v *visit) run(ctx context.Context) (scheduler.Result, error) {
 	if err := v.push(ctx); err != nil {
 		return v.result, fmt.Errorf("links of %s: %w", v.req.URL, err)
 	}
+	if err := v.hint(ctx); err != nil {
+		return v.result, fmt.Errorf("hints of %s: %w", v.req.URL, err)
+	}
 	v.result.Items = len(v.page.items)
 	v.reckon()
 	return v.result, nil

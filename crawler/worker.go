@@ -460,7 +460,13 @@ func (w *Worker) delay(host string) time.Duration {
 
 // pushAll queues a batch, for as long as it takes: what was fetched is held while the frontier is away.
 func (w *Worker) pushAll(ctx context.Context, tasks []scheduler.Task) error {
-	return w.insist(ctx, func() error { _, err := w.frontier.Push(ctx, tasks...); return err })
+	return w.insist(ctx, func() error {
+		rest, err := w.callIn(ctx, w.frontier, tasks)
+		if err == nil && len(rest) > 0 {
+			_, err = w.frontier.Push(ctx, rest...)
+		}
+		return err
+	})
 }
 
 // insist does a step that is safe to repeat until the frontier has taken it or ctx ends. Its error is the frontier's, or

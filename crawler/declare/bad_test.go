@@ -151,7 +151,7 @@ func TestWrongSpidersAreRefused(t *testing.T) {
 		{"two clocks", set("revisit: {every: 1h, cron: '0 4 * * *'}"), "3:18: revisit.every: every and cron exclude each other"},
 		{"bad cron", set("revisit: {cron: daily}"), `3:17: revisit.cron: "daily": expected exactly 5 fields, found 1: [daily]`},
 		{"bad signature", set("revisit: {signature: md5}"), `3:22: revisit.signature: "md5": want main, text, letters, bytes, selector:CSS or item`},
-		{"bad pattern", set("revisit: {ignore: ['(']}"), `3:20: revisit.ignore[0]: ignore pattern "(": error parsing regexp: missing closing ): `+"`(`"},
+		{"bad pattern", set("revisit: {ignore: ['(']}"), `3:20: revisit.ignore[0]: ignore pattern "(": error parsing regexp: missing closing ): ` + "`(`"},
 		{"revisit of no route", set("revisit: {rules: [{route: b, never: true}]}"), `3:27: revisit.rules[0].route: unknown route "b": want a`},
 		{"bad weight", set("revisit: {rules: [{weight: heavy}]}"), `3:28: revisit.rules[0].weight: "heavy": want low, normal, high or a number such as 2.5`},
 	} {
