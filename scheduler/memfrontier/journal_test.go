@@ -687,6 +687,13 @@ func FuzzReplay(f *testing.F) {
 	s.relevel(s.hosts["h"], 8, 3, 5)
 	s.purgeHost(s.hosts["h"], 6)
 	n.forgot(true, []int{0})
+	s.push([]scheduler.Task{{ID: dedup.FromShort(4), Host: "h"}}, 7)
+	l := s.claim(1, later(7, time.Hour))[0]
+	s.finish(&scheduler.Result{
+		Lease: &scheduler.Lease{Token: l.token}, Verdict: scheduler.Revisit(time.Unix(9999, 0)).WithPayload([]byte("x")), Sums: []float64{1, 2},
+	}, 8)
+	s.replan(l.t, eternity, "y", []float64{3}, 9)
+	s.journal.unsummed("h")
 	f.Add(bytes.Clone(n.buf[frameHead:]))
 	f.Add([]byte("12345678\x02\x01\x01"))
 	f.Fuzz(func(_ *testing.T, body []byte) {
