@@ -95,9 +95,15 @@ func (s Scheme) appendScrapy(dst []byte, method, canonical string, body []byte) 
 	return append(dst, `"}`...)
 }
 
-func (s Scheme) of(method, canonical string, body []byte) Fingerprint {
+// SHA1 returns the whole fingerprint as the other crawler has it. The scheme must be one of theirs; an empty method
+// means GET.
+func (s Scheme) SHA1(method, canonical string, body []byte) [sha1.Size]byte {
 	var room [2 * roomy]byte
-	sum := sha1.Sum(s.appendScrapy(room[:0], method, canonical, body)) //nolint:gosec // as above
+	return sha1.Sum(s.appendScrapy(room[:0], method, canonical, body)) //nolint:gosec // as above
+}
+
+func (s Scheme) of(method, canonical string, body []byte) Fingerprint {
+	sum := s.SHA1(method, canonical, body)
 	return Fingerprint(sum[:16])
 }
 

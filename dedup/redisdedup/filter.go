@@ -111,7 +111,7 @@ func (f *Filter) Add(ctx context.Context, fps ...dedup.Fingerprint) (fresh []boo
 		}
 		answers, counter, err := f.add(ctx, args)
 		if err == nil && f.exact != nil {
-			err = settle(ctx, f.exact, part, answers, counter, f.add, f.confirm)
+			err = Settle(ctx, f.exact, part, answers, counter, f.add, f.confirm)
 		}
 		for i := range answers {
 			fresh[first+i] = answers[i] == New
