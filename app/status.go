@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lycosa-crawl/lycosa/dedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
@@ -24,7 +25,8 @@ type status struct {
 	ParkedLabels map[string]int64       `json:"parked_labels"`
 	SeedsWaiting int64                  `json:"seeds_waiting"`
 	Workers      []scheduler.WorkerInfo `json:"workers"`
-	Filter       *scheduler.FilterInfo  `json:"filter,omitempty"` // of crawls on a Redis
+	Filter       *scheduler.FilterInfo  `json:"filter,omitempty"`      // of crawls on a Redis
+	Fingerprint  string                 `json:"fingerprint,omitempty"` // what they recognise requests by
 }
 
 func (p *program) statusCommand() *cobra.Command {
@@ -124,6 +126,7 @@ func statusOf(ctx context.Context, place *place, name string, f scheduler.Fronti
 		}
 		s.Filter = &info
 	}
+	s.Fingerprint = schemeOf(f)
 	workers, err := place.workers(ctx, f)
 	if err != nil {
 		return nil, err
@@ -158,6 +161,9 @@ func (p *program) printStatus(s *status) error {
 			costs = "of new URLs are asked for in the other store"
 		}
 		line("seen", "%s in %s, %s bytes, %.0f %% full, %.2g %% %s", thousands(i.Count), oneLine(i.Filter), thousands(i.Bytes), 100*i.Fill, 100*i.Rate, costs)
+	}
+	if s.Fingerprint != "" && s.Fingerprint != dedup.SchemeLycosa.String() {
+		line("recognised", "by the fingerprints of %s", oneLine(s.Fingerprint))
 	}
 	if s.Scheduled > 0 {
 		line("scheduled", "%s for a later visit", plural(s.Scheduled, "page", "pages"))

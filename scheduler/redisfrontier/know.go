@@ -9,8 +9,8 @@ import (
 )
 
 // Know marks fingerprints as seen without queueing anything, and returns how many of them were not: what another crawler
-// has fetched is then never fetched by this crawl. A fingerprint does not tell its host, so each partition keeps all of them, and
-// counts them as seen. Knowing is idempotent; after an error the same call may be repeated.
+// has fetched is then never fetched by this crawl. A fingerprint does not tell its host, so each partition keeps all of them.
+// FilterInfo counts them, in each partition, and Stats does not. Knowing is idempotent; after an error the same call may be repeated.
 func (f *Frontier) Know(ctx context.Context, fps ...dedup.Fingerprint) (fresh int, err error) {
 	if err := f.usable(ctx); err != nil {
 		return 0, err

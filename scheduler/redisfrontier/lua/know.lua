@@ -13,5 +13,5 @@ for i = 2, #ARGV do
   answers[i - 1] = a
 end
 seen_close(fresh)
-count('n', fresh)
+count('n', fresh, 'ni', fresh)
 return {table.concat(answers), call('HGET', M, 'cn') or '0'}
