@@ -163,7 +163,7 @@ func fixed(spider crawler.Spider) map[string]string {
 	return map[string]string{
 		"spider": spider.Name, "spider scope": strings.Join(scope, ", "),
 		"spider canonical URLs": cmp.Or(strings.Join(canonical, ", "), "default"),
-		schemeSetting: spider.Canonical.Scheme.String(),
+		schemeSetting:           spider.Canonical.Scheme.String(),
 	}
 }
 

@@ -324,5 +324,3 @@ func (i *imported) read(ctx context.Context, old redis.UniversalClient, f *redis
 		}
 	}
 }
-
-

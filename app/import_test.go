@@ -103,12 +103,12 @@ func TestImportSaysWhatItCannotRead(t *testing.T) {
 	c := command{spiders: []crawler.Spider{siteSpider("http://127.0.0.1:1/0")}, env: map[string]string{"LYCOSA_REDIS": server}}
 	c.run(t, "seed", "site", "--crawl", "own").want(t, exitDone)
 	for args, says := range map[string]string{
-		"site --from " + inOther(server, "site:requests"): "it is a zset, and a dupefilter is a set; queues of scrapy-redis hold pickled objects of Python",
-		"site --from nothing":             "--from nothing: there is no such key",
-		"site":                            "--from site:dupefilter: there is no such key",
-		"site --from http://example.com/": "want redis://HOST[:PORT][/DB]/KEY, or a key",
-		"other --from " + inOther(server, "site:dupefilter"):                                                     "to create it, name its spider by --spider",
-		"own --from " + inOther(server, "site:dupefilter"):                                                       "crawl own recognises requests by lycosa's own fingerprints",
+		"site --from " + inOther(server, "site:requests"):    "it is a zset, and a dupefilter is a set; queues of scrapy-redis hold pickled objects of Python",
+		"site --from nothing":                                "--from nothing: there is no such key",
+		"site":                                               "--from site:dupefilter: there is no such key",
+		"site --from http://example.com/":                    "want redis://HOST[:PORT][/DB]/KEY, or a key",
+		"other --from " + inOther(server, "site:dupefilter"): "to create it, name its spider by --spider",
+		"own --from " + inOther(server, "site:dupefilter"):   "crawl own recognises requests by lycosa's own fingerprints",
 		"site --fingerprint lycosa --from " + inOther(server, "site:dupefilter"):                                 "fingerprints of Scrapy say nothing to it",
 		"site --fingerprint nutch --from " + inOther(server, "site:dupefilter"):                                  `--fingerprint: fingerprint "nutch": want lycosa, scrapy`,
 		"other --spider " + file + " --probe http://example.com/ --from " + inOther(server, "site:dupefilter"):   "has it by the fingerprint scrapy-old, and the crawl's is scrapy-redis",
