@@ -161,6 +161,9 @@ func (p *program) printStatus(s *status) error {
 			costs = "of new URLs are asked for in the other store"
 		}
 		line("seen", "%s in %s, %s bytes, %.0f %% full, %.2g %% %s", thousands(i.Count), oneLine(i.Filter), thousands(i.Bytes), 100*i.Fill, 100*i.Rate, costs)
+		if i.Asked > 0 {
+			line("error rate", "%.2g %% measured, %.2g %% asked for", 100*i.Measured, 100*i.Asked)
+		}
 	}
 	if s.Fingerprint != "" && s.Fingerprint != dedup.SchemeLycosa.String() {
 		line("recognised", "by the fingerprints of %s", oneLine(s.Fingerprint))
