@@ -19,7 +19,12 @@ import (
 
 func (o *options) filterFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.dedup, "dedup", "", "how a new crawl on Redis remembers what it has seen: intset (default; 9 bytes a URL), set, bloom[:RATE[,SIZE]] (loses pages at that rate) or twotier[:RATE[,SIZE]] (asks --dedup-store)")
+	o.schemeFlag(f)
 	f.StringVar(&o.dedupStore, "dedup-store", "", "the exact half of --dedup twotier: mongodb://HOST/DB, shared by the fleet, or a folder, for one process alone")
+}
+
+func (o *options) schemeFlag(f *pflag.FlagSet) {
+	f.StringVar(&o.scheme, "fingerprint", "", "what a new crawl recognises requests by: lycosa (default), or as Scrapy does, to take over what that has seen: scrapy-redis (0.8 and later), scrapy (2.6 and later), scrapy-old")
 }
 
 // filter reads the flags. Nothing is opened.

@@ -35,6 +35,9 @@ func TestFilterIsChosenPerCrawlAndShown(t *testing.T) {
 		if out := c.run(t, "status", crawl).want(t, exitDone).out; !strings.Contains(out, "30 in "+filter) {
 			t.Errorf("%s: %s", filter, out)
 		}
+		if rated := strings.Contains(c.run(t, "status", crawl).want(t, exitDone).out, " % measured, "); rated != strings.Contains(filter, ":") {
+			t.Errorf("%s: status shows a measured error rate: %v", filter, rated)
+		}
 		got := c.run(t, "seed", "site", "--crawl", crawl, "--dedup", "bloom:0.5").want(t, exitUsage)
 		want := "lycosa seed: --dedup: crawl " + crawl + " was created with Filter = " + filter + ", not bloom:0.5: use another crawl, or purge it\n"
 		if got.err != want {

@@ -18,6 +18,9 @@ type fingerprintOf struct {
 	Fingerprint string `json:"fingerprint"` // 128 bits, hexadecimal
 	Short       string `json:"short"`       // 64 bits, hexadecimal
 	Decimal     string `json:"decimal"`     // the same as a signed number: how Redis holds it in sets
+	// Scheme and SHA1 are set if the fingerprint is that of another crawler: its name, and the whole of it, in hexadecimal.
+	Scheme string `json:"scheme,omitempty"`
+	SHA1   string `json:"sha1,omitempty"`
 	// Header and Body are what of them is part of the fingerprint; the body in canonical form, if the spider has bodies
 	// brought into it.
 	Header http.Header `json:"header,omitempty"`
@@ -25,7 +28,7 @@ type fingerprintOf struct {
 }
 
 func (p *program) fingerprintCommand() *cobra.Command {
-	var method, body, spider string
+	var method, body, spider, scheme string
 	var fields []string
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -36,7 +39,8 @@ seen: 128 bits, the 64 of them that Redis keeps, and the number as which a crawl
 filter intset or set holds these. Nothing is fetched.`,
 		Example: `  lycosa fingerprint 'https://Example.com/a/../b?z=1&a=2#top'
   lycosa fingerprint https://example.com/search --method POST --body q=spiders
-  lycosa fingerprint 'https://example.com/?utm_source=x' --spider shop.yaml`,
+  lycosa fingerprint 'https://example.com/?utm_source=x' --spider shop.yaml
+  lycosa fingerprint https://example.com/ --scheme scrapy-redis`,
 		Args: argRange(1, 1, "URL"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var rules dedup.Rules
@@ -46,6 +50,12 @@ filter intset or set holds these. Nothing is fetched.`,
 					return err
 				}
 				rules = s.Canonical
+			}
+			if scheme != "" {
+				var err error
+				if rules.Scheme, err = dedup.ParseScheme(scheme); err != nil {
+					return usagef("--scheme: %w", err)
+				}
 			}
 			canon, err := rules.Compile()
 			if err != nil {
@@ -63,6 +73,9 @@ filter intset or set holds these. Nothing is fetched.`,
 			out := fingerprintOf{
 				URL: u.String(), Method: method, Fingerprint: fp.String(), Short: fmt.Sprintf("%016x", fp.Short()), Decimal: string(fp.AppendDecimal(nil)),
 			}
+			if rules.Scheme != dedup.SchemeLycosa {
+				out.Scheme, out.SHA1 = rules.Scheme.String(), fmt.Sprintf("%x", rules.Scheme.SHA1(method, u.String(), []byte(body)))
+			}
 			for _, field := range canon.Headers(header) {
 				if out.Header == nil {
 					out.Header = http.Header{}
@@ -74,6 +87,9 @@ filter intset or set holds these. Nothing is fetched.`,
 				return json.NewEncoder(p.out).Encode(out)
 			}
 			_, err = fmt.Fprintf(p.out, "%s %s\n128 bits  %s\n 64 bits  %s\nnumber    %s\n", out.Method, out.URL, out.Fingerprint, out.Short, out.Decimal)
+			if err == nil && out.SHA1 != "" {
+				_, err = fmt.Fprintf(p.out, "SHA-1     %s, as %s has it\n", out.SHA1, out.Scheme)
+			}
 			for _, field := range canon.Headers(header) {
 				if err == nil {
 					_, err = fmt.Fprintf(p.out, "header    %s: %q\n", field[0], field[1])
@@ -89,6 +105,7 @@ filter intset or set holds these. Nothing is fetched.`,
 	cmd.Flags().StringVar(&body, "body", "", "body of the request")
 	cmd.Flags().StringArrayVar(&fields, "header", nil, "header of the request, 'Name: value'; may be given several times. Counts as far as the spider says so")
 	cmd.Flags().StringVar(&spider, "spider", "", "take the canonical rules of this spider: its name, or the path of a YAML file")
+	cmd.Flags().StringVar(&scheme, "scheme", "", "make the fingerprint as others do: scrapy-redis, scrapy or scrapy-old (default: as the spider says, or lycosa)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for scripts: JSON on standard output")
 	return cmd
 }

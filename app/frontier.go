@@ -128,6 +128,17 @@ func (p *place) open(ctx context.Context, crawl string, spider crawler.Spider) (
 	return p.openFolder(crawl, memfrontier.Config{Pace: pace, Lease: s.Lease})
 }
 
+// schemeSetting is the setting of a crawl that says what it recognises requests by. Crawls that are older have it not.
+const schemeSetting = "spider fingerprint"
+
+// schemeOf returns what the crawl recognises requests by, or "" if it does not say.
+func schemeOf(f scheduler.Frontier) string {
+	if shared, ok := f.(*redisfrontier.Frontier); ok {
+		return shared.Info().Settings[schemeSetting]
+	}
+	return ""
+}
+
 // fixed are the settings that all workers of a crawl must have in common, from its first day on: another spider would read
 // the pages otherwise, another scope would follow some links here and not there, another canonical form would fetch
 // what is known once more. Delay, concurrency and limits may change.
@@ -143,13 +154,18 @@ func fixed(spider crawler.Spider) map[string]string {
 	rules := reflect.ValueOf(spider.Canonical)
 	for i := range rules.NumField() {
 		if !rules.Field(i).IsZero() {
-			canonical = append(canonical, fmt.Sprintf("%s %v", rules.Type().Field(i).Name, rules.Field(i)))
+			name := rules.Type().Field(i).Name
+			if name == "Scheme" {
+				name = "fingerprint"
+			}
+			canonical = append(canonical, fmt.Sprintf("%s %v", name, rules.Field(i)))
 		}
 	}
 	return map[string]string{
 		"spider": spider.Name, "spider scope": strings.Join(scope, ", "),
 		"spider canonical URLs": cmp.Or(strings.Join(canonical, ", "), "default"),
 		"spider revisits":       strconv.FormatBool(spider.Revisit != nil),
+		schemeSetting:           spider.Canonical.Scheme.String(),
 	}
 }
 

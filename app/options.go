@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/lycosa-crawl/lycosa/crawler"
+	"github.com/lycosa-crawl/lycosa/dedup"
 )
 
 // defaultDir is where crawls without a Redis are kept.
@@ -30,6 +31,7 @@ type options struct {
 	overrides  []override
 	dedup      string
 	dedupStore string
+	scheme     string
 	logLevel   string
 	quiet      bool
 	json       bool
@@ -196,6 +198,14 @@ func (p *program) job(o *options, name string, urls []string) (job, error) {
 			return job{}, err
 		}
 		overrides = append(overrides, set)
+	}
+	if o.scheme != "" {
+		if j.spider.Canonical.Scheme, err = dedup.ParseScheme(o.scheme); err != nil {
+			return job{}, usagef("--fingerprint: %w", err)
+		}
+		if _, err := j.spider.Canonical.Compile(); err != nil {
+			return job{}, usagef("--fingerprint %s: %w", o.scheme, err)
+		}
 	}
 	j.spider.Params = maps.Clone(spider.Params)
 	for _, over := range append(overrides, o.overrides...) {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lycosa-crawl/lycosa/crawler"
+	"github.com/lycosa-crawl/lycosa/dedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
@@ -25,8 +26,9 @@ type status struct {
 	ParkedLabels map[string]int64       `json:"parked_labels"`
 	SeedsWaiting int64                  `json:"seeds_waiting"`
 	Workers      []scheduler.WorkerInfo `json:"workers"`
-	Filter       *scheduler.FilterInfo  `json:"filter,omitempty"`   // of crawls on a Redis
-	Revisits     *crawler.Outlook       `json:"revisits,omitempty"` // of crawls that come again
+	Filter       *scheduler.FilterInfo  `json:"filter,omitempty"`      // of crawls on a Redis
+	Revisits     *crawler.Outlook       `json:"revisits,omitempty"`    // of crawls that come again
+	Fingerprint  string                 `json:"fingerprint,omitempty"` // what they recognise requests by
 }
 
 func (p *program) statusCommand() *cobra.Command {
@@ -129,6 +131,7 @@ func statusOf(ctx context.Context, place *place, name string, f scheduler.Fronti
 	if s.Revisits, err = crawler.LookOut(ctx, f); err != nil {
 		return nil, err
 	}
+	s.Fingerprint = schemeOf(f)
 	workers, err := place.workers(ctx, f)
 	if err != nil {
 		return nil, err
@@ -163,6 +166,12 @@ func (p *program) printStatus(s *status) error {
 			costs = "of new URLs are asked for in the other store"
 		}
 		line("seen", "%s in %s, %s bytes, %.0f %% full, %.2g %% %s", thousands(i.Count), oneLine(i.Filter), thousands(i.Bytes), 100*i.Fill, 100*i.Rate, costs)
+		if i.Asked > 0 {
+			line("error rate", "%.2g %% measured, %.2g %% asked for", 100*i.Measured, 100*i.Asked)
+		}
+	}
+	if s.Fingerprint != "" && s.Fingerprint != dedup.SchemeLycosa.String() {
+		line("recognised", "by the fingerprints of %s", oneLine(s.Fingerprint))
 	}
 	if s.Revisits != nil {
 		printOutlook(line, s.Revisits)

@@ -88,6 +88,17 @@ func (l BloomLayer) Rate(n int64) float64 {
 	return bloomRate(float64(n)/float64(l.Blocks), l.Hashes)
 }
 
+// RateOfBits is the rate of a layer of which a part of the bits, fill, is set: that of as many fingerprints as set so many on
+// average.
+func (l BloomLayer) RateOfBits(fill float64) float64 {
+	if fill >= 1 {
+		return 1
+	}
+	// A fingerprint leaves a bit of its block unset with the probability unset, and a block has a Poisson number of them.
+	unset := math.Exp(float64(l.Hashes) * math.Log1p(-1.0/bloomBlockBits))
+	return bloomRate(-math.Log1p(-fill)/(1-unset), l.Hashes)
+}
+
 // bloomRate is the rate at so many fingerprints a block.
 func bloomRate(load float64, hashes int) float64 {
 	if load <= 0 {

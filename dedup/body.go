@@ -11,11 +11,14 @@ import (
 	"strings"
 )
 
-// Fingerprint returns the fingerprint of a request as the rules have it: that of [Of], unless CanonicalBodies or
+// Fingerprint returns the fingerprint of a request as the rules have it: that of [Of], unless Scheme, CanonicalBodies or
 // FingerprintHeaders say more. With headers, each value of a chosen one stands on a line of its own, Name: "value" (as
 // [strconv.QuoteToASCII] quotes it), between method and URL, in the order of the names. The URL is used as it is:
 // canonicalise it first. Header is an http.Header; it and body are not changed.
 func (c *Canonicalizer) Fingerprint(method, canonical string, header map[string][]string, body []byte) Fingerprint {
+	if c.scheme != SchemeLycosa {
+		return c.scheme.of(method, canonical, body)
+	}
 	body = c.Body(header, body)
 	if len(c.headers) == 0 {
 		return Of(method, canonical, body)

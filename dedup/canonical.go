@@ -61,6 +61,9 @@ type Rules struct {
 	// FingerprintHeaders are names of headers that tell requests apart as well, if the request itself carries
 	// them: "Accept-Language". Upper and lower case are one.
 	FingerprintHeaders []string
+	// Scheme is how fingerprints are made. Default SchemeLycosa. The others leave no room for CanonicalBodies,
+	// FingerprintHeaders and KeepFragment.
+	Scheme Scheme
 }
 
 const (
@@ -85,6 +88,9 @@ func (r Rules) Compile() (*Canonicalizer, error) {
 	if r.TrailingSlash < 0 || int(r.TrailingSlash) >= len(slashNames) {
 		return nil, fmt.Errorf("dedup: TrailingSlash (%d) must be KeepSlash, RemoveSlash or AddSlash", r.TrailingSlash)
 	}
+	if err := r.Scheme.check(&r); err != nil {
+		return nil, err
+	}
 	drop, err := compileNames("DropParams", r.DropParams)
 	if err != nil {
 		return nil, err
@@ -99,6 +105,7 @@ func (r Rules) Compile() (*Canonicalizer, error) {
 	}
 
 	c := &Canonicalizer{
+		scheme:           r.Scheme,
 		canonicalBodies:  r.CanonicalBodies,
 		headers:          headers,
 		maxLength:        cmp.Or(r.MaxLength, defaultMaxLength),
@@ -144,6 +151,7 @@ type Canonicalizer struct {
 	drop, keep names // of the user
 	dropFolded names // of the built-in lists, in lower case
 
+	scheme          Scheme
 	canonicalBodies bool
 	headers         []string // of the fingerprint, in canonical form, sorted
 }

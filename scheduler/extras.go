@@ -251,13 +251,16 @@ type Checker interface {
 
 // FilterInfo is how a crawl remembers what it has seen.
 type FilterInfo struct {
-	Filter string  `json:"filter"`          // its kind, error rate and size, as they were asked for
-	Count  int64   `json:"count"`           // fingerprints in it
-	Bytes  int64   `json:"bytes"`           // of the frontier's store
-	Fill   float64 `json:"fill"`            // of its newest part, 1 = full
-	Rate   float64 `json:"rate"`            // part of new tasks that is taken for seen now, as estimated from what it holds
-	Parts  int64   `json:"parts"`           // sets, or layers, of all partitions
-	Exact  bool    `json:"exact,omitempty"` // what looks seen is asked for in another store: Rate costs look-ups, no task
+	Filter string  `json:"filter"` // its kind, error rate and size, as they were asked for
+	Count  int64   `json:"count"`  // fingerprints in it
+	Bytes  int64   `json:"bytes"`  // of the frontier's store
+	Fill   float64 `json:"fill"`   // of its newest part, 1 = full
+	Rate   float64 `json:"rate"`   // part of new tasks that is taken for seen now, as estimated from what it holds
+	// Asked and Measured are the rate that was asked for, 0 if none was, and the one that follows from the bits set in a Bloom filter.
+	Asked    float64 `json:"rate_asked,omitempty"`
+	Measured float64 `json:"rate_measured"`
+	Parts    int64   `json:"parts"`           // sets, or layers, of all partitions
+	Exact    bool    `json:"exact,omitempty"` // what looks seen is asked for in another store: Rate costs look-ups, no task
 }
 
 // Rememberer tells how the crawl remembers what it has seen. redisfrontier has it.

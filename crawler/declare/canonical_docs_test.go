@@ -103,6 +103,8 @@ func TestDocumentedRulesHold(t *testing.T) {
 			documented = strings.Contains(string(page), "\n    canonical_bodies: true")
 		case "FingerprintHeaders":
 			documented = strings.Contains(string(page), "\n    fingerprint_headers: [")
+		case "Scheme":
+			documented = strings.Contains(string(page), "\n    fingerprint: scrapy-redis")
 		}
 		if !documented {
 			t.Errorf("no row shows Rules.%s", name)

@@ -161,7 +161,7 @@ func (r *reader) size(v value) int64 {
 }
 
 func (r *reader) canonical(v value) dedup.Rules {
-	o := r.object(v, "drop_params", "keep_params", "drop_tracking", "drop_sessions", "drop_path_sessions", "fold_path_case", "trailing_slash", "unsorted", "keep_fragment", "max_length", "canonical_bodies", "fingerprint_headers")
+	o := r.object(v, "drop_params", "keep_params", "drop_tracking", "drop_sessions", "drop_path_sessions", "fold_path_case", "trailing_slash", "unsorted", "keep_fragment", "max_length", "canonical_bodies", "fingerprint_headers", "fingerprint")
 	rules := dedup.Rules{
 		DropParams: o.texts("drop_params"), KeepParams: o.texts("keep_params"),
 		DropTracking: o.bool("drop_tracking"), DropSessions: o.bool("drop_sessions"),
@@ -189,6 +189,12 @@ func (r *reader) canonical(v value) dedup.Rules {
 		var err error
 		if rules.TrailingSlash, err = dedup.ParseTrailingSlash(r.text(slash)); err != nil {
 			r.fail(slash, "%v", err)
+		}
+	}
+	if scheme, ok := o.get("fingerprint"); ok {
+		var err error
+		if rules.Scheme, err = dedup.ParseScheme(r.text(scheme)); err != nil {
+			r.fail(scheme, "%v", err)
 		}
 	}
 	if length, ok := o.get("max_length"); ok {

@@ -144,6 +144,17 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
+// Purge closes the store and deletes its folder with all that it holds.
+func (s *Store) Purge(context.Context) error {
+	s.mu.RLock()
+	open := s.lock != nil
+	s.mu.RUnlock()
+	if !open { // somebody else may have it open
+		return os.ErrClosed
+	}
+	return errors.Join(s.Close(), os.RemoveAll(s.dir))
+}
+
 // Has implements [dedup.Exact].
 func (s *Store) Has(ctx context.Context, fps ...dedup.Fingerprint) (seen []bool, err error) {
 	seen = make([]bool, len(fps))

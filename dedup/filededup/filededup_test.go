@@ -3,6 +3,7 @@ package filededup
 import (
 	"encoding/binary"
 	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -159,4 +160,33 @@ func TestFolderIsOpenedOnce(t *testing.T) {
 		t.Errorf("the second Open: %v", err)
 	}
 	reopen(t, s, dir)
+}
+
+func TestPurgeLeavesNoFile(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "fps")
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Record(t.Context(), dedup.FromShort(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder is still there: %v", err)
+	}
+	again, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if seen, err := again.Has(t.Context(), dedup.FromShort(1)); err != nil || seen[0] {
+		t.Errorf("what was purged is seen: %v, %v", seen, err)
+	}
+	if err := s.Purge(t.Context()); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a second Purge: %v, and the folder of whoever opened it since is in danger", err)
+	}
 }

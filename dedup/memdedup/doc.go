@@ -2,7 +2,7 @@
 // less memory at the price of losing some pages unseen.
 //
 //	          bytes a URL      wrongly "seen"
-//	Set       23 to 31         none
+//	Set       19 to 26         none
 //	Bloom 1%  1.3              1 of 100
 //	Bloom .1% 2.0              1 of 1,000
 //

@@ -71,9 +71,13 @@ func TestSetStaysFastOnSoughtFingerprints(t *testing.T) {
 // longestRun returns the length of the longest run of full slots: what a probe costs at worst.
 func (s *Set) longestRun() (longest int) {
 	for i := range s.shards {
+		t := s.shards[i].table.Load()
+		if t == nil {
+			continue
+		}
 		run := 0
-		for _, k := range s.shards[i].slots {
-			if run++; k == (key{}) {
+		for _, tags := range t.tags {
+			if run += group; tags&eachHigh != eachHigh {
 				run = 0
 			}
 			longest = max(longest, run)

@@ -111,7 +111,7 @@ func (f *Filter) Add(ctx context.Context, fps ...dedup.Fingerprint) (fresh []boo
 		}
 		answers, counter, err := f.add(ctx, args)
 		if err == nil && f.exact != nil {
-			err = settle(ctx, f.exact, part, answers, counter, f.add, f.confirm)
+			err = Settle(ctx, f.exact, part, answers, counter, f.add, f.confirm)
 		}
 		for i := range answers {
 			fresh[first+i] = answers[i] == New
@@ -276,6 +276,9 @@ type Stats struct {
 	// Rate estimates, from what each layer holds, the part of unseen fingerprints that is taken for seen now. Without a Bloom
 	// filter it is the part that a collision of 64 bits would hide.
 	Rate float64
+	// Measured is the same by the bits that are set in the Bloom filter, of a part of it if it is larger than 4 MiB a
+	// layer; otherwise it is Rate.
+	Measured float64
 	// Layers, or sets of integers, or 1.
 	Parts int64
 }
@@ -297,23 +300,28 @@ func ParseStats(spec Spec, count int64, info any) (Stats, error) {
 	case spec.Kind == IntSet && len(numbers) == 3:
 		s.Parts, s.Fill = numbers[1], float64(numbers[2])/512
 	case spec.Kind == Set && len(numbers) == 1:
-	case spec.layered() && len(numbers)%3 == 2:
-		missed := 1.0
-		s.Parts = int64(len(numbers) / 3)
-		for i := 2; i < len(numbers); i += 3 {
+	case spec.layered() && len(numbers)%5 == 2:
+		missed, measured := 1.0, 1.0
+		s.Parts = int64(len(numbers) / 5)
+		for i := 2; i < len(numbers); i += 5 {
 			l := dedup.BloomLayer{Capacity: numbers[i], Blocks: numbers[i+1], Hashes: int(numbers[i+2])}
 			holds := l.Capacity
-			if i+3 == len(numbers) {
+			if i+5 == len(numbers) {
 				holds = numbers[1]
 				s.Fill = float64(holds) / float64(l.Capacity)
 			}
 			missed *= 1 - l.Rate(holds)
+			if looked := numbers[i+3]; looked > 0 {
+				measured *= 1 - l.RateOfBits(float64(numbers[i+4])/float64(looked*512))
+			}
 		}
-		s.Rate = 1 - missed
+		s.Rate, s.Measured = 1-missed, 1-measured
+		s.Bytes = numbers[0]
+		return s, nil
 	default:
 		return s, errReply
 	}
-	s.Bytes = numbers[0]
+	s.Bytes, s.Measured = numbers[0], s.Rate
 	return s, nil
 }
 

@@ -307,3 +307,35 @@ func TestSpecsAreReadAsWritten(t *testing.T) {
 		}
 	}
 }
+
+// The rate that follows from the bits set is the one at which fingerprints that were never added are taken for seen.
+func TestMeasuredRateIsThatOfUnseenOnes(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	for _, spec := range []redisdedup.Spec{
+		{Kind: redisdedup.Bloom, Rate: 0.02, Expected: 30_000}, {Kind: redisdedup.Bloom, Rate: 0.1}, {Kind: redisdedup.Bloom, Rate: 0.05, Expected: 5_000_000},
+	} {
+		f := open(t, client, spec, nil)
+		if s, err := f.Stats(t.Context()); err != nil || s.Measured != 0 {
+			t.Errorf("%s: empty: %+v, %v", spec, s, err)
+		}
+		if _, err := f.Add(t.Context(), random(7, 30_000)...); err != nil {
+			t.Fatal(err)
+		}
+		seen, err := f.Has(t.Context(), random(8, 40_000)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrong := 0.0
+		for i := range seen {
+			if seen[i] {
+				wrong++
+			}
+		}
+		s, err := f.Stats(t.Context())
+		// Five standard deviations of what was counted.
+		if wrong /= 40_000; err != nil || math.Abs(s.Measured-wrong) > 5*math.Sqrt(wrong/40_000)+1e-4 || math.Abs(s.Measured/max(s.Rate, 1e-9)-1) > 0.1 && s.Rate > 1e-4 {
+			t.Errorf("%s: %.5f measured, %.5f of unseen ones are taken for seen, %.5f estimated, %v", spec, s.Measured, wrong, s.Rate, err)
+		}
+	}
+}

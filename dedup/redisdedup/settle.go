@@ -18,13 +18,13 @@ const (
 // as new: at worst a page is fetched twice.
 const maxAsked = 16
 
-// settle finishes a step of a two-tier filter: what looks seen is asked for in the exact store, and sent again if it is not
+// Settle finishes a step of a two-tier filter: what looks seen is asked for in the exact store, and sent again if it is not
 // there; then the store is told what is new, before the step counts as done. Answers is what a script said of each fingerprint, and is
 // brought up to date; counter is m.cn as the script saw it.
 //
 // A crash at any point loses nothing. What a script took as new stands in the set of the pending until the exact
 // store has it, and whoever meets it there puts it into the store.
-func settle(ctx context.Context, exact dedup.Exact, fps []dedup.Fingerprint, answers []byte, counter string,
+func Settle(ctx context.Context, exact dedup.Exact, fps []dedup.Fingerprint, answers []byte, counter string,
 	again func(ctx context.Context, args []any) ([]byte, string, error), confirm func(ctx context.Context, args []any) error,
 ) error {
 	for asked := 1; ; asked++ {

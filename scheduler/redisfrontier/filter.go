@@ -10,14 +10,15 @@ import (
 )
 
 // FilterInfo implements [scheduler.Rememberer]. It calls filterinfo.lua. Bytes are judged by some of the keys. Fill is that of the
-// fullest partition, Rate their mean, weighted by what they hold.
+// fullest partition, Rate and Measured their
+// means, weighted by what they hold.
 func (f *Frontier) FilterInfo(ctx context.Context) (scheduler.FilterInfo, error) {
-	info := scheduler.FilterInfo{Filter: f.info.Filter.String(), Exact: f.info.Filter.Kind == redisdedup.TwoTier}
+	info := scheduler.FilterInfo{Filter: f.info.Filter.String(), Exact: f.info.Filter.Kind == redisdedup.TwoTier, Asked: f.info.Filter.Rate}
 	replies, err := f.everywhere(ctx, func(p int) *call { return f.call(f.seen.info, p) })
 	if err != nil {
 		return info, err
 	}
-	weighted := 0.0
+	weighted, measured := 0.0, 0.0
 	for p, reply := range replies {
 		list, _ := reply.([]any)
 		if len(list) != 2 {
@@ -33,9 +34,10 @@ func (f *Frontier) FilterInfo(ctx context.Context) (scheduler.FilterInfo, error)
 		info.Parts += s.Parts
 		info.Fill = max(info.Fill, s.Fill)
 		weighted += s.Rate * float64(s.Count)
+		measured += s.Measured * float64(s.Count)
 	}
 	if info.Count > 0 {
-		info.Rate = weighted / float64(info.Count)
+		info.Rate, info.Measured = weighted/float64(info.Count), measured/float64(info.Count)
 	}
 	return info, nil
 }

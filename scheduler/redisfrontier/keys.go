@@ -24,7 +24,7 @@ import (
 // crawl of the name was created, so a purged crawl and its successor share no key):
 //
 //	m                 hash   v schema; counters p queued, l leased, d delayed, s scheduled, y parked, a enqueued ever,
-//	                         n seen, u duplicates, k done, x dead, g gone, xt and gt those of them whose letters made room,
+//	                         n seen, ni those of them that Know brought, u duplicates, k done, x dead, g gone, xt and gt those of them whose letters made room,
 //	                         r retries, e expired, b hosts with tasks,
 //	                         i items, j bytes; q last token, t last time, z paused, w waited for until; pd, pc the crawl's
 //	                         delay and concurrency; si, sp, bn, ba, cn the state of the filter, by its kind; wb buckets of

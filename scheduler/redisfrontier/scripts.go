@@ -70,11 +70,11 @@ var (
 	}
 )
 
-type seenScript struct{ push, check, info, inspect, confirm *script }
+type seenScript struct{ push, know, check, info, inspect, confirm *script }
 
 func newSeenScript(kind redisdedup.Kind) *seenScript {
 	return &seenScript{
-		push: seenPartitionScript("push", kind), check: seenPartitionScript("check", kind), info: seenPartitionScript("filterinfo", kind),
+		push: seenPartitionScript("push", kind), know: seenPartitionScript("know", kind), check: seenPartitionScript("check", kind), info: seenPartitionScript("filterinfo", kind),
 		inspect: seenPartitionScript("inspect", kind), confirm: seenPartitionScript("confirm", kind),
 	}
 }

@@ -53,9 +53,10 @@ func addStats(s *scheduler.Stats, reply any) error {
 	if err != nil {
 		return err
 	}
+	var elsewhere int64 // seen by another crawler, and never pushed
 	into := []*int64{
 		&s.Queued, &s.Leased, &s.Delayed, &s.Scheduled, &s.Parked, &s.Dead, &s.Gone, &s.Seen, &s.Duplicates, &s.Done, &s.Retries,
-		&s.Expired, &s.Hosts, &s.Items, &s.Bytes,
+		&s.Expired, &s.Hosts, &s.Items, &s.Bytes, &elsewhere,
 	}
 	if len(counters) != len(into) || len(outcomes)%2 != 0 {
 		return errReply
@@ -70,6 +71,7 @@ func addStats(s *scheduler.Stats, reply any) error {
 		}
 		*into[i] += n
 	}
+	s.Seen -= elsewhere
 	for i := 0; i < len(outcomes); i += 2 {
 		n, err := strconv.ParseInt(outcomes[i+1], 10, 64)
 		if err != nil {

@@ -128,13 +128,20 @@ local function bloom_count(expect, n)
   end
 end
 
--- bloom_info returns {bytes, added to the newest, capacity, blocks, hashes of each layer} for Stats.
+-- bloom_info returns {bytes, added to the newest, of each layer: capacity, blocks, hashes, blocks looked at, bits set in these}
+-- for Stats. A layer has up to 64 chunks counted, spread over it: fingerprints fall on all blocks alike.
 local function bloom_info()
   local out, bytes = {0, bloom_added}, 0
   for i = 1, bloom_n do
     local l = bloom_layers[i]
-    out[#out + 1], out[#out + 2], out[#out + 3] = l.capacity, l.blocks, l.hashes
-    bytes = bytes + l.blocks * 64 + math.ceil(l.blocks / CHUNK) * 100
+    local chunks, looked, set = math.ceil(l.blocks / CHUNK), 0, 0
+    for c = 0, chunks - 1, math.ceil(chunks / 64) do
+      looked = looked + min(CHUNK, l.blocks - c * CHUNK)
+      set = set + call('BITCOUNT', P .. 'b:' .. (i - 1) .. ':' .. c)
+    end
+    local n = #out
+    out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5] = l.capacity, l.blocks, l.hashes, looked, set
+    bytes = bytes + l.blocks * 64 + chunks * 100
   end
   out[1] = bytes
   return out
