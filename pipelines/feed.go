@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -228,6 +227,6 @@ func cutValue(value any) (short any, size int, wasCut bool) {
 	if !ok {
 		text = string(raw)
 	}
-	text = strings.TrimRight(cut(text, maxChangedValue/2), "\ufffd") + "…" // half, for what JSON escapes
+	text = cut(text, maxChangedValue/2) + "…" // half, for what JSON escapes
 	return text, len(appendString(nil, text)), true
 }
