@@ -35,7 +35,7 @@ func (o Object) Lookup(name string) (any, bool) {
 // encoding is the truth, so a field is called the same in a file and in MongoDB. Beyond JSON, what is a float or
 // a time in Go is one in the result: a price of 3.0 does not become an integer.
 //
-// Invalid UTF-8 becomes U+FFFD. A value that does not encode, is no object, is larger than MaxValue, or has a field named "_id" or
+// Invalid UTF-8 becomes U+FFFD. An [Object] is returned as it is. A value that does not encode, is no object, is larger than MaxValue, or has a field named "_id" or
 // "_meta" gives an error wrapping [ErrItem].
 func Fields(value any) (o Object, err error) {
 	defer func() {
@@ -43,27 +43,37 @@ func Fields(value any) (o Object, err error) {
 			o, err = nil, fmt.Errorf("%w: encoding a %T panics: %v", ErrItem, value, p)
 		}
 	}()
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(value); err != nil {
+	o, done := value.(Object)
+	var raw []byte
+	if done {
+		raw = o.AppendJSON(nil)
+	} else if raw, err = encodeValue(value); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrItem, err)
 	}
-	raw := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 	if raw[0] != '{' {
 		return nil, fmt.Errorf("%w: a %T encodes to %.20s, not to a JSON object", ErrItem, value, raw)
 	}
 	if len(raw) > MaxValue {
 		return nil, fmt.Errorf("%w: a %T encodes to %d bytes, at most %d are allowed", ErrItem, value, len(raw), MaxValue)
 	}
-	p := parser{rest: raw}
-	o, _ = retype(p.object(), reflect.ValueOf(value)).(Object)
+	if !done {
+		p := parser{rest: raw}
+		o, _ = retype(p.object(), reflect.ValueOf(value)).(Object)
+	}
 	for _, reserved := range []string{"_id", "_meta"} {
 		if _, taken := o.Lookup(reserved); taken {
 			return nil, fmt.Errorf("%w: the field name %s is reserved", ErrItem, reserved)
 		}
 	}
 	return o, nil
+}
+
+func encodeValue(value any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(value)
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }
 
 var (

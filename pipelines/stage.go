@@ -32,8 +32,15 @@ func Chain(stages ...Stage) Stage {
 
 // With returns a pipeline that passes each item through the stages and what is left on to p. It closes, counts
 // and buries as p does. If p is no [Graveyard], an item at fault fails the batch.
+//
+// If p is a [Tracker], so is the result. An item that a stage drops is one that the page does not show; if one is at fault, the
+// visit is passed on as not parsed, so that nothing is gone by mistake.
 func With(p Pipeline, stages ...Stage) Pipeline {
-	return &staged{next: p, stage: Chain(stages...)}
+	s := &staged{next: p, stage: Chain(stages...)}
+	if t, ok := p.(Tracker); ok {
+		return &stagedTracker{staged: s, tracker: t}
+	}
+	return s
 }
 
 type staged struct {
@@ -48,22 +55,9 @@ var (
 )
 
 func (s *staged) Process(ctx context.Context, items []Item) error {
-	kept := make([]Item, 0, len(items))
-	var dead []DeadItem
-	for _, item := range items {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		out, err := guard(ctx, s.stage, item)
-		switch {
-		case err == nil:
-			kept = append(kept, out)
-		case errors.Is(err, ErrDrop):
-		case errors.Is(err, ErrUnavailable), ctx.Err() != nil:
-			return err
-		default:
-			dead = append(dead, Bury(item, err, time.Now()))
-		}
+	kept, dead, err := s.pass(ctx, items)
+	if err != nil {
+		return err
 	}
 	if len(dead) > 0 {
 		if err := s.Bury(ctx, dead...); err != nil {
@@ -74,6 +68,27 @@ func (s *staged) Process(ctx context.Context, items []Item) error {
 		return nil
 	}
 	return s.next.Process(ctx, kept)
+}
+
+// pass returns what the stages leave of the items, and those at fault.
+func (s *staged) pass(ctx context.Context, items []Item) (kept []Item, dead []DeadItem, err error) {
+	kept = make([]Item, 0, len(items))
+	for _, item := range items {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		out, err := guard(ctx, s.stage, item)
+		switch {
+		case err == nil:
+			kept = append(kept, out)
+		case errors.Is(err, ErrDrop):
+		case errors.Is(err, ErrUnavailable), ctx.Err() != nil:
+			return nil, nil, err
+		default:
+			dead = append(dead, Bury(item, err, time.Now()))
+		}
+	}
+	return kept, dead, nil
 }
 
 func guard(ctx context.Context, stage Stage, item Item) (out Item, err error) {
@@ -111,7 +126,23 @@ func closeOf(ctx context.Context, p Pipeline) error {
 
 // Tee returns a pipeline that gives every batch to all of ps at once, and succeeds when all of them did. Close
 // closes all of them, in order. Stats are those of the first that counts.
-func Tee(ps ...Pipeline) Pipeline { return tee(ps) }
+//
+// If one of ps is a [Tracker], so is the result: visits go to all trackers, and what the first of them finds to be new, changed or back
+// goes to the other pipelines before; all items, if that one is no [Teller].
+func Tee(ps ...Pipeline) Pipeline {
+	t := teeTracker{tee: ps}
+	for _, p := range ps {
+		if tracker, ok := p.(Tracker); ok {
+			t.trackers = append(t.trackers, tracker)
+		} else {
+			t.plain = append(t.plain, p)
+		}
+	}
+	if len(t.trackers) == 0 {
+		return t.tee
+	}
+	return &t
+}
 
 type tee []Pipeline
 

@@ -12,6 +12,8 @@ const DefaultUnique = 1_000_000
 // one crawl and one kind, while the key is among the last limit that were stored (below 1 means [DefaultUnique]). A key that was
 // forgotten passes again: what is dropped was always stored before.
 //
+// If p is a [Tracker], so is the result, and visits pass as they are: a tracker keeps one item a key itself.
+//
 // It is meant for stores that only append: standard output, JSON lines, CSV, where an item that was found again with other fields is
 // one more line. It has no use before mongopipe, which keeps one document a key, the last; and it is wrong for a crawl whose revisits
 // are to bring changes.
@@ -28,12 +30,37 @@ func Unique(p Pipeline, limit int) Pipeline {
 	if limit < 1 {
 		limit = DefaultUnique
 	}
-	return &unique{
+	u := &unique{
 		staged: staged{next: p},
 		limit:  limit,
 		seen:   make(map[Digest]struct{}),
 		flying: make(map[Digest]<-chan struct{}),
 	}
+	if t, ok := p.(Tracker); ok {
+		return &uniqueTracker{unique: u, Tracker: t}
+	}
+	return u
+}
+
+// uniqueTracker drops what is processed, and passes visits on.
+type uniqueTracker struct {
+	*unique
+	Tracker
+}
+
+var (
+	_ Teller    = (*uniqueTracker)(nil)
+	_ Closer    = (*uniqueTracker)(nil)
+	_ Graveyard = (*uniqueTracker)(nil)
+	_ Counter   = (*uniqueTracker)(nil)
+)
+
+func (u *uniqueTracker) Process(ctx context.Context, items []Item) error {
+	return u.unique.Process(ctx, items)
+}
+
+func (u *uniqueTracker) TrackTo(ctx context.Context, visits []Visit, tell func(context.Context, []Item) error) error {
+	return trackTo(ctx, u.Tracker, visits, tell)
 }
 
 type unique struct {
