@@ -29,7 +29,7 @@ const lockWait = 2 * time.Second
 
 // Config says what to keep.
 type Config struct {
-	// History is how many earlier versions of an item are kept. Default 10; below 0: none.
+	// History is how many earlier revisions of an item are kept. Default 10; below 0: none.
 	History int
 	// NoFeed keeps no feed: what is new, changed or gone is known, told and counted, and not entered.
 	NoFeed bool

@@ -251,17 +251,18 @@ func (w *writer) remember(id pipelines.ID, old record) error {
 	if err := put(history, historyKey(id, old.State.Revision), old); err != nil {
 		return err
 	}
+	// The next revision is one more: those within the last so many stay.
+	oldest := historyKey(id, max(0, old.State.Revision+1-int64(w.store.config.History)))
 	prefix := append(itemKey(id), 0)
-	var keys [][]byte
+	var outdated [][]byte
 	c := history.Cursor()
-	for key, _ := c.Seek(prefix); key != nil && bytes.HasPrefix(key, prefix) && len(key) == len(prefix)+8; key, _ = c.Next() {
-		keys = append(keys, bytes.Clone(key))
+	for key, _ := c.Seek(prefix); key != nil && len(key) == len(prefix)+8 && bytes.Compare(key, oldest) < 0; key, _ = c.Next() {
+		outdated = append(outdated, bytes.Clone(key))
 	}
-	for len(keys) > w.store.config.History {
-		if err := history.Delete(keys[0]); err != nil {
+	for _, key := range outdated {
+		if err := history.Delete(key); err != nil {
 			return err
 		}
-		keys = keys[1:]
 	}
 	return nil
 }

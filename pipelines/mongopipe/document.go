@@ -24,6 +24,7 @@ type document struct {
 	seen   time.Time // when the page was fetched, as MongoDB keeps it
 	hash   string
 	fields bson.Raw
+	given  pipelines.Object // what fields were before they were completed
 
 	tried    outcome // what the latest try meant to do
 	collided int     // inserts refused because of a duplicate key
@@ -131,6 +132,25 @@ type stored struct {
 	revision  bson.RawValue // as it is: a document of somebody else's may have any, or none
 	firstSeen time.Time
 	lastSeen  time.Time
+	fields    pipelines.Object // if they are to be completed
+}
+
+// complete makes the document what old is with it, old being nil if there is none. It may be called again with another.
+func (d *document) complete(old *stored) error {
+	if d.given == nil {
+		d.given = fieldsOf(d.fields)
+	}
+	merged := d.given
+	if old != nil {
+		merged = pipelines.MergeObjects(old.fields, d.given)
+	}
+	fields, err := object(merged, 1)
+	if err != nil {
+		return err
+	}
+	d.hash = merged.Digest().String()
+	d.fields, err = bson.Marshal(fields)
+	return err
 }
 
 // whole returns the document to write over old, or the first one if old is nil.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,14 @@ type Config struct {
 	RequestTimeout time.Duration
 	// MaxPause is the longest pause between two tries while MongoDB is away. Default 5s.
 	MaxPause time.Duration
+	// History is how many earlier revisions of an item [Pipeline.Track] keeps, in the collection KIND_history. Default 10; below 0: none.
+	History int
+	// NoFeed keeps no feed of changes: what is new, changed or gone is known, told and counted, and not entered.
+	NoFeed bool
+	// Merge has Process complete what stands in the store, as [pipelines.MergeObjects] says, instead of replacing it: an item that
+	// several pages show in part becomes whole, whichever workers read them. A field never vanishes then. It has no
+	// effect on Track.
+	Merge bool
 	// Logger hears when MongoDB goes away and is back, and of dead items. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -50,6 +59,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 5*time.Second)
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, 30*time.Second)
 	c.MaxPause = cmp.Or(c.MaxPause, 5*time.Second)
+	c.History = cmp.Or(c.History, 10)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	switch {
 	case c.URI == "":
@@ -83,10 +93,16 @@ type Pipeline struct {
 	weather weather
 
 	added, changed, same, dead atomic.Int64
+
+	entering  sync.Mutex      // held while changes are entered into the feed
+	preparing sync.Mutex      // guards prepared
+	prepared  map[string]bool // collections that have their indexes
 }
 
 var (
-	_ pipelines.Pipeline  = (*Pipeline)(nil)
+	_ pipelines.Teller    = (*Pipeline)(nil)
+	_ pipelines.Feed      = (*Pipeline)(nil)
+	_ pipelines.Bookmarks = (*Pipeline)(nil)
 	_ pipelines.Closer    = (*Pipeline)(nil)
 	_ pipelines.Graveyard = (*Pipeline)(nil)
 	_ pipelines.Counter   = (*Pipeline)(nil)
@@ -130,8 +146,13 @@ func New(ctx context.Context, c Config) (*Pipeline, error) {
 	}
 	// What is read decides what is written: so from the primary, whatever the URI says.
 	db := client.Database(c.Database, options.Database().SetReadPreference(readpref.Primary()).SetReadConcern(readconcern.Local()))
-	p := &Pipeline{config: c, client: client, db: db}
+	p := &Pipeline{config: c, client: client, db: db, prepared: make(map[string]bool)}
 	p.weather.logger = c.Logger
+	sweepCtx, stop := context.WithTimeout(ctx, c.RequestTimeout)
+	defer stop()
+	if err := p.sweep(sweepCtx); err != nil && ctx.Err() == nil {
+		c.Logger.Warn("changes that a dead worker has left wait for another", "error", brief(err))
+	}
 	return p, nil
 }
 

@@ -62,7 +62,7 @@ type round struct {
 }
 
 func (p *Pipeline) round(ctx context.Context, coll *mongo.Collection, docs []*document) (round, error) {
-	known, err := lookup(ctx, coll, docs)
+	known, err := p.lookup(ctx, coll, docs)
 	if err != nil {
 		return round{}, err
 	}
@@ -72,6 +72,11 @@ func (p *Pipeline) round(ctx context.Context, coll *mongo.Collection, docs []*do
 		old := known[doc.meta.Key]
 		if old != nil {
 			updates++
+		}
+		if p.config.Merge {
+			if err := doc.complete(old); err != nil {
+				return round{}, err
+			}
 		}
 		if models[i], err = doc.model(old); err != nil {
 			return round{}, err
@@ -117,24 +122,37 @@ func (p *Pipeline) round(ctx context.Context, coll *mongo.Collection, docs []*do
 	return r, nil
 }
 
-// lookup reads what stands under the keys of docs.
-func lookup(ctx context.Context, coll *mongo.Collection, docs []*document) (map[string]*stored, error) {
+// lookup reads what stands under the keys of docs. It finishes what a tracker has left unfinished there.
+func (p *Pipeline) lookup(ctx context.Context, coll *mongo.Collection, docs []*document) (map[string]*stored, error) {
 	keys := make([]string, len(docs))
 	for i, doc := range docs {
 		keys[i] = doc.meta.Key
 	}
-	cursor, err := coll.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}},
-		options.Find().SetProjection(bson.D{{Key: "_meta", Value: 1}}).SetBatchSize(maxBatch+1))
+	opts := options.Find().SetBatchSize(maxBatch + 1)
+	if !p.config.Merge {
+		opts.SetProjection(bson.D{{Key: "_meta", Value: 1}})
+	}
+	cursor, err := coll.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}}, opts)
 	if err != nil {
 		return nil, err
 	}
 	defer cursor.Close(ctx)
 	known := make(map[string]*stored)
+	var left []pipelines.Change
 	for cursor.Next(ctx) {
 		key, _ := cursor.Current.Lookup("_id").StringValueOK()
 		known[key] = parseStored(cursor.Current)
+		if p.config.Merge {
+			known[key].fields = fieldsOf(cursor.Current)
+		}
+		if pending := pendingOf(cursor.Current.Lookup("_meta", "pending")); pending != nil {
+			left = append(left, *pending)
+		}
 	}
-	return known, cursor.Err()
+	if err := cursor.Err(); err != nil {
+		return nil, err
+	}
+	return known, p.flush(ctx, coll, left)
 }
 
 func parseStored(doc bson.Raw) *stored {
@@ -190,7 +208,7 @@ func (d *document) sighting(old *stored) bson.D {
 		{Key: "_meta.url", Value: d.meta.URL},
 		{Key: "_meta.crawl", Value: d.meta.Crawl},
 		{Key: "_meta.fetched_at", Value: d.seen},
-	}})
+	}}, bson.E{Key: "$unset", Value: bson.D{{Key: "_meta.gone_at", Value: ""}}})
 }
 
 // bury writes dead items, each under a hash of its kind and key.
