@@ -15,7 +15,7 @@ import (
 
 func (p *program) crawlCommand() *cobra.Command {
 	var o options
-	var fresh bool
+	var fresh, all bool
 	cmd := &cobra.Command{
 		Use:   "crawl SPIDER [URL...] [flags]",
 		Short: "Crawl in this process until the crawl is done",
@@ -45,22 +45,26 @@ Exit code: 0 done, 1 failed, 2 wrong usage, 3 done but dead letters remain,
 			if err := o.settle(cmd, p.getenv); err != nil {
 				return err
 			}
-			return p.crawl(cmd.Context(), &o, args[0], args[1:], fresh)
+			return p.crawl(cmd.Context(), &o, args[0], args[1:], fresh, all)
 		},
 	}
 	o.crawlFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "forget what was crawled and start anew")
+	cmd.Flags().BoolVar(&all, "revisit-all", false, "of a spider with revisit: visit all known pages now, due or not")
 	o.graceFlag(cmd.Flags())
 	return cmd
 }
 
-func (p *program) crawl(ctx context.Context, o *options, name string, urls []string, fresh bool) error {
+func (p *program) crawl(ctx context.Context, o *options, name string, urls []string, fresh, all bool) error {
 	job, err := p.job(o, name, urls)
 	if err != nil {
 		return err
 	}
 	if len(job.spider.Start) == 0 && len(urls) == 0 {
 		return usagef("spider %s has no start URL: give some after its name", job.spider.Name)
+	}
+	if all && job.spider.Revisit == nil {
+		return usagef("--revisit-all: spider %s has no revisit: it fetches each URL once", job.spider.Name)
 	}
 	job.startAt(urls)
 	outs, err := o.outputs(job.crawl)
@@ -77,8 +81,20 @@ func (p *program) crawl(ctx context.Context, o *options, name string, urls []str
 	if err != nil {
 		return err
 	}
+	if pipe, err = job.tracked(place, pipe, log); err != nil {
+		return err
+	}
 	s := &session{job: job, place: place, pipeline: pipe, outs: outs, untilDone: true, grace: o.grace, log: log}
-	if s.frontier, err = s.begin(ctx, urls, fresh); err != nil {
+	s.frontier, err = s.begin(ctx, urls, fresh)
+	if err == nil && all {
+		var n int
+		if n, err = crawler.VisitAll(ctx, s.frontier); err == nil {
+			log.Info("all known pages are visited now", "crawl", s.crawl, "pages", n)
+		} else {
+			err = errors.Join(err, s.frontier.Close())
+		}
+	}
+	if err != nil {
 		return errors.Join(err, closePipe(context.WithoutCancel(ctx), pipe))
 	}
 	return p.work(ctx, o, log, pollEvery, s)

@@ -319,7 +319,7 @@ func TestDemoShowsWhatChanged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	got := command{}.run(t, "demo", "--dir", dir).want(t, exitDone)
-	for _, part := range []string{"The first of 240 items", "AX-001", "What changed", "€84.32 → €75.88", "Ember Night Map", "gone", "items.jsonl", "Try next:"} {
+	for _, part := range []string{"The first of 240 items", "AX-001", "What changed", "€84.32 → €75.88", "Ember Night Map", "was €38.99", "pages were sent in full, 2", "items.jsonl", "Try next:"} {
 		if !strings.Contains(got.out, part) {
 			t.Errorf("%q is missing in\n%s", part, got.out)
 		}

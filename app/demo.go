@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
@@ -22,6 +23,8 @@ import (
 
 	"github.com/lycosa-crawl/lycosa/crawler"
 	"github.com/lycosa-crawl/lycosa/pipelines"
+	"github.com/lycosa-crawl/lycosa/pipelines/filestore"
+	"github.com/lycosa-crawl/lycosa/scheduler/revisit"
 )
 
 const (
@@ -52,6 +55,7 @@ func demoSpider(url string) crawler.Spider {
 		Start:    crawler.Start(demoListing, url),
 		Items:    []any{product{}},
 		Settings: crawler.Settings{PerHost: 8},
+		Revisit:  &crawler.Revisit{Policy: revisit.Policy{Every: 24 * time.Hour}},
 		Routes: crawler.Routes(
 			demoListing.To(func(_ context.Context, p *crawler.Page, _ struct{}) error {
 				p.Follow(demoListing, "nav a", "a.next")
@@ -98,8 +102,8 @@ func (p *program) demoCommand() *cobra.Command {
 		Use:   "demo [--dir DIR]",
 		Short: "See it work: no server, no network, ten seconds",
 		Long: `See it work, without a server and without a network: a shop of some 280 pages is opened
-on this machine and crawled; then the shop changes, is crawled again, and what
-changed is shown. Everything is kept in a temporary folder.`,
+on this machine and crawled; then the shop changes and the spider comes again: only
+what was modified is sent in full, and shown as old and new value. Everything is kept in a temporary folder.`,
 		Example: "  lycosa demo",
 		Args:    argRange(0, 0, ""),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.demo(cmd.Context(), dir) },
@@ -120,31 +124,34 @@ func (p *program) demo(ctx context.Context, dir string) error {
 	}
 	defer closeShop()
 	p.say("A shop opens on %s; a spider crawls it.", url)
-	before, err := p.crawlShop(ctx, dir, url)
+	before, err := p.crawlShop(ctx, dir, url, true)
 	if err != nil {
 		return err
 	}
-	p.say("\nThe first of %s:", plural(int64(len(before)), "item", "items"))
-	fmt.Fprintln(p.out, p.productTable(before))
+	p.say("\nThe first of %s:", plural(int64(len(before.products)), "item", "items"))
+	fmt.Fprintln(p.out, p.productTable(before.products))
+	whole, _ := shop.answers()
 
-	p.say("\nOvernight some pages change. The spider comes again.")
+	p.say("\nOvernight some pages change. The spider comes again, and asks for what is new.")
 	shop.change()
-	after, err := p.crawlShop(ctx, dir, url)
+	after, err := p.crawlShop(ctx, dir, url, false)
 	if err != nil {
 		return err
 	}
-	changed := differences(before, after)
-	p.say("\nWhat changed:")
-	fmt.Fprintln(p.out, p.changeTable(changed))
+	again, unmodified := shop.answers()
+	p.say("\n%s were sent in full, %s had not been modified. What changed:", plural(again-whole, "page", "pages"), thousands(unmodified))
+	fmt.Fprintln(p.out, p.changeTable(after.changes, before.products))
 
 	books := filepath.Join(dir, "books.yaml")
 	if err := os.WriteFile(books, []byte(demoYAML), 0o644); err != nil {
 		return err
 	}
 	p.say(`
-The items are in %[2]s, one a line; what changed was appended.
+The items are in %[2]s, one a line; what is new or changed was appended.
 Try next:
   head -n 3 %[2]s
+  %[1]s changes shop --dir %[3]s        # all that became of them, as a feed
+  %[1]s status shop --dir %[3]s         # and when the pages are due again
   %[1]s dead shop --dir %[3]s           # a link of the shop that leads nowhere
   %[1]s crawl %[4]s --max-pages 20      # a spider in YAML; needs the network`,
 		programName(), filepath.Join(dir, "shop", "items.jsonl"), dir, books)
@@ -182,8 +189,14 @@ func serve(ctx context.Context, h http.Handler) (url string, shut func(), err er
 	}, nil
 }
 
-// crawlShop crawls the shop from the beginning and returns its products by key.
-func (p *program) crawlShop(ctx context.Context, dir, url string) (map[string]product, error) {
+// trip is what a crawl of the shop brings home.
+type trip struct {
+	products map[string]product // that are new or have changed
+	changes  []pipelines.Change // of products
+}
+
+// crawlShop crawls the shop, from the beginning or all its known pages again.
+func (p *program) crawlShop(ctx context.Context, dir, url string, fresh bool) (*trip, error) {
 	o := &options{dir: dir, logLevel: "warn", grace: 5 * time.Second}
 	log := p.logger(o)
 	place, err := o.place(ctx, log)
@@ -199,12 +212,48 @@ func (p *program) crawlShop(ctx context.Context, dir, url string) (map[string]pr
 	if err != nil {
 		return nil, err
 	}
-	seen := &shelf{products: make(map[string]product)}
-	s := &session{job: j, place: place, outs: outs, pipeline: pipelines.Tee(file, seen), untilDone: true, grace: o.grace, log: log}
-	if s.frontier, err = s.begin(ctx, nil, true); err != nil {
-		return nil, errors.Join(err, closePipe(context.WithoutCancel(ctx), file))
+	if fresh {
+		if err := os.Remove(place.itemStore(j.crawl)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
-	return seen.products, p.work(ctx, o, log, demoEvery, s)
+	seen := &shelf{products: make(map[string]product)}
+	pipe, err := j.tracked(place, pipelines.Tee(file, seen), log)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{job: j, place: place, outs: outs, pipeline: pipe, untilDone: true, grace: o.grace, log: log}
+	s.frontier, err = s.begin(ctx, nil, fresh)
+	if err == nil && !fresh {
+		_, err = crawler.VisitAll(ctx, s.frontier)
+	}
+	if err != nil {
+		return nil, errors.Join(err, closePipe(context.WithoutCancel(ctx), pipe))
+	}
+	began := time.Now()
+	if err := p.work(ctx, o, log, demoEvery, s); err != nil {
+		return nil, err
+	}
+	home := &trip{products: seen.products}
+	home.changes, err = productChanges(ctx, place.itemStore(j.crawl), began)
+	return home, err
+}
+
+// productChanges reads the feed of a crawl.
+func productChanges(ctx context.Context, path string, since time.Time) (changes []pipelines.Change, err error) {
+	feed := filestore.NewReader(path)
+	from, err := feed.Since(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	err = feed.Changes(ctx, from, func(c pipelines.Change) bool {
+		if !c.IsPage() {
+			changes = append(changes, c)
+		}
+		return true
+	})
+	slices.SortStableFunc(changes, func(a, b pipelines.Change) int { return strings.Compare(a.Key, b.Key) })
+	return changes, err
 }
 
 // shelf is a pipeline that remembers products.
@@ -225,37 +274,6 @@ func (s *shelf) Process(_ context.Context, items []pipelines.Item) error {
 	return nil
 }
 
-// difference is a field of a product that is not what it was.
-type difference struct{ sku, name, field, old, now string }
-
-// differences compares the products of two crawls, by key.
-func differences(before, after map[string]product) []difference {
-	var all []difference
-	for _, sku := range slices.Sorted(maps.Keys(after)) {
-		is, was := after[sku], before[sku]
-		add := func(field, old, now string) {
-			if old != now {
-				all = append(all, difference{sku, is.Name, field, old, now})
-			}
-		}
-		if was.SKU == "" {
-			add("new", "", euros(is.Price))
-			continue
-		}
-		add("name", was.Name, is.Name)
-		add("price", euros(was.Price), euros(is.Price))
-		add("stock", fmt.Sprint(was.Stock), fmt.Sprint(is.Stock))
-		add("rating", fmt.Sprint(was.Rating), fmt.Sprint(is.Rating))
-	}
-	for _, sku := range slices.Sorted(maps.Keys(before)) {
-		if _, ok := after[sku]; !ok {
-			was := before[sku]
-			all = append(all, difference{sku, was.Name, "gone", euros(was.Price), ""})
-		}
-	}
-	return all
-}
-
 func euros(price float64) string { return fmt.Sprintf("€%.2f", price) }
 
 func (p *program) productTable(products map[string]product) string {
@@ -267,19 +285,43 @@ func (p *program) productTable(products map[string]product) string {
 	return t.String()
 }
 
-func (p *program) changeTable(changed []difference) string {
+func (p *program) changeTable(changes []pipelines.Change, before map[string]product) string {
 	t := newTable(p.out, "SKU", "name", "what", "change")
-	for _, c := range changed {
-		change := c.old + " → " + c.now
-		switch {
-		case c.old == "":
-			change = "for " + c.now
-		case c.now == "":
-			change = "was " + c.old
+	for _, c := range changes {
+		name := before[c.Key].Name
+		switch c.News {
+		case pipelines.NewsGone:
+			t.Row(c.Key, name, "gone", "was "+euros(before[c.Key].Price))
+		case pipelines.NewsNew:
+			for _, f := range c.Fields {
+				switch f.Path {
+				case "name":
+					name, _ = f.New.(string)
+				case "price":
+					t.Row(c.Key, name, "new", "for "+shown(f.Path, f.New))
+				}
+			}
+		default:
+			for _, f := range c.Fields {
+				t.Row(c.Key, name, f.Path, shown(f.Path, f.Old)+" → "+shown(f.Path, f.New))
+			}
 		}
-		t.Row(c.sku, c.name, c.field, change)
 	}
 	return t.String()
+}
+
+// shown is a field of a product as people write it.
+func shown(field string, v any) string {
+	if field != "price" {
+		return fmt.Sprint(v)
+	}
+	switch price := v.(type) {
+	case float64:
+		return euros(price)
+	case int64: // in JSON, a price without cents
+		return euros(float64(price))
+	}
+	return fmt.Sprint(v)
 }
 
 func newTable(out io.Writer, headers ...string) *table.Table {

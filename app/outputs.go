@@ -12,6 +12,7 @@ import (
 
 	"github.com/lycosa-crawl/lycosa/pipelines"
 	"github.com/lycosa-crawl/lycosa/pipelines/csvpipe"
+	"github.com/lycosa-crawl/lycosa/pipelines/filestore"
 	"github.com/lycosa-crawl/lycosa/pipelines/jsonpipe"
 	"github.com/lycosa-crawl/lycosa/pipelines/mongopipe"
 )
@@ -107,6 +108,30 @@ func (all outputs) names() []string {
 	}
 	return names
 }
+
+// tracked returns pipe, or one that knows what it was given before, if the crawl comes again and pipe does not know: the
+// items are then kept in the crawl's folder as well, and pipe gets those that are new or have changed.
+func (j *job) tracked(place *place, pipe pipelines.Pipeline, log *slog.Logger) (pipelines.Pipeline, error) {
+	if _, knows := pipe.(pipelines.Tracker); knows || j.spider.Revisit == nil {
+		return pipe, nil
+	}
+	if place.shared() {
+		log.Warn("no feed of changes is kept: each visit of a page writes its items anew; -o mongodb://HOST/DB keeps one", "crawl", j.crawl)
+		return pipe, nil
+	}
+	store, err := filestore.Open(place.itemStore(j.crawl), filestore.Config{Logger: log})
+	switch {
+	case errors.Is(err, filestore.ErrInUse):
+		err = fmt.Errorf("crawl %s in %s is in use by another process; with --redis several can share it", j.crawl, place.dir)
+		fallthrough
+	case err != nil:
+		return nil, errors.Join(err, closePipe(context.Background(), pipe))
+	}
+	return pipelines.Tracked(store, pipe), nil
+}
+
+// itemStore is the file that the items of a crawl in a folder are kept in, if it comes again.
+func (p *place) itemStore(crawl string) string { return filepath.Join(p.folder(crawl), "items.db") }
 
 // open opens the outputs: those that can be away first, so that nothing is created if one is.
 func (all outputs) open(ctx context.Context, stdout io.Writer, log *slog.Logger) (pipelines.Pipeline, error) {

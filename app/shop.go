@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"html/template"
@@ -9,7 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // shop is the web site that the demo crawls: some hundred pages that are linked as those of a real shop are, and change. It
@@ -17,8 +21,11 @@ import (
 type shop struct {
 	latency time.Duration
 
-	mu       sync.RWMutex // guards products
+	mu       sync.RWMutex // guards the fields below
 	products []*ware
+	sold     map[string]bool // SKUs of products that are no more
+
+	whole, unmodified atomic.Int64 // pages sent, and those that were not since the crawler has them
 }
 
 // ware is a product as the shop knows it.
@@ -73,6 +80,7 @@ func (s *shop) change() {
 			p.Stock = 0
 		}
 	}
+	s.sold = map[string]bool{s.products[100].SKU: true}
 	s.products = slices.Delete(s.products, 100, 101)
 	s.products = append(s.products, &ware{SKU: "MA-021", Name: "Ember Night Map", Category: "Maps", Price: 2990, Stock: 12, Rating: 48})
 }
@@ -108,14 +116,42 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case len(parts) == 2 && parts[0] == "category" && s.list(&page, parts[1], cmp.Or(r.URL.Query().Get("page"), "1")):
 	case len(parts) == 2 && parts[0] == "product" && s.show(&page, parts[1]):
+	case len(parts) == 2 && s.sold[parts[1]]:
+		http.Error(w, "sold for good", http.StatusGone)
+		return
 	default:
 		http.NotFound(w, r)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if err := shopTemplate.Execute(w, &page); err != nil {
-		panic(http.ErrAbortHandler) // the client went away
+	var body bytes.Buffer
+	if err := shopTemplate.Execute(&body, &page); err != nil {
+		panic(err) // a template that does not fit its data
 	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("ETag", fmt.Sprintf(`"%016x"`, xxhash.Sum64(body.Bytes())))
+	counted := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	http.ServeContent(counted, r, "", time.Time{}, bytes.NewReader(body.Bytes()))
+	if counted.status == http.StatusNotModified {
+		s.unmodified.Add(1)
+	} else {
+		s.whole.Add(1)
+	}
+}
+
+// answers returns how many pages were sent so far, and how many were not, since the crawler had them.
+func (s *shop) answers() (whole, unmodified int64) { return s.whole.Load(), s.unmodified.Load() }
+
+// statusWriter remembers the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // list fills in a page of a category; false if there is none.

@@ -103,7 +103,7 @@ func statusOf(ctx context.Context, place *place, name string, f scheduler.Fronti
 		return nil, err
 	}
 	s := &status{
-		Crawl: name, Place: place.name, Stats: stats, Pages: stats.Outcomes["ok"], Active: stats.Active(), DeadLinks: stats.Gone,
+		Crawl: name, Place: place.name, Stats: stats, Pages: handled(stats.Outcomes), Active: stats.Active(), DeadLinks: stats.Gone,
 		ParkedLabels: map[string]int64{}, Workers: []scheduler.WorkerInfo{},
 	}
 	if s.Outcomes == nil {

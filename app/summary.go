@@ -37,7 +37,9 @@ type summary struct {
 	Hosts          int64            `json:"hosts"` // most with work at one time
 	Bytes          int64            `json:"bytes"`
 	Outcomes       map[string]int64 `json:"outcomes"`
-	NotFollowed    map[string]int64 `json:"not_followed"` // links, by reason
+	Visits         map[string]int64 `json:"visits,omitempty"` // outcomes of this process, of a crawl that comes again
+	Stored         *pipelines.Stats `json:"stored,omitempty"` // what became of its items, likewise
+	NotFollowed    map[string]int64 `json:"not_followed"`     // links, by reason
 	ElapsedSeconds float64          `json:"elapsed_seconds"`
 	PagesPerSecond float64          `json:"pages_per_second"`
 	Out            []string         `json:"out"`
@@ -107,7 +109,7 @@ func (s *session) sum(ctx context.Context, err error) *summary {
 	}
 	now := s.meter.snapshot()
 	sum := &summary{
-		Crawl: s.crawl, Spider: s.spider.Name, Pages: now.Outcomes["ok"], Fetched: answers(now.Outcomes),
+		Crawl: s.crawl, Spider: s.spider.Name, Pages: handled(now.Outcomes), Fetched: answers(now.Outcomes),
 		Items: now.Items, Dead: now.Dead, DeadLinks: now.Gone, Parked: now.Parked, Retries: now.Retries, Expired: now.Expired,
 		Duplicates: now.Duplicates, Seen: now.Seen, Left: now.Active(), Hosts: now.mostHosts, Bytes: now.Bytes,
 		Outcomes: now.Outcomes, NotFollowed: s.refused, ElapsedSeconds: now.elapsed.Seconds(), Out: s.outs.names(), place: s.place,
@@ -119,10 +121,23 @@ func (s *session) sum(ctx context.Context, err error) *summary {
 		sum.NotFollowed = map[string]int64{}
 	}
 	if seconds := sum.ElapsedSeconds; seconds > 0 {
-		sum.PagesPerSecond = float64(max(0, sum.Pages-s.before.Outcomes["ok"])) / seconds
+		sum.PagesPerSecond = float64(max(0, sum.Pages-handled(s.before.Outcomes))) / seconds
 	}
 	if counter, ok := s.pipeline.(pipelines.Counter); ok {
-		sum.DeadItems = counter.Stats().Dead
+		stored := counter.Stats()
+		sum.DeadItems = stored.Dead
+		if s.spider.Revisit != nil {
+			sum.Stored = &stored
+		}
+	}
+	if s.spider.Revisit != nil {
+		sum.Visits = make(map[string]int64)
+		for name, n := range now.Outcomes {
+			if n -= s.before.Outcomes[name]; n > 0 {
+				sum.Visits[name] = n
+			}
+		}
+		sum.PagesPerSecond = float64(answers(sum.Visits)) / max(sum.ElapsedSeconds, 0.001)
 	}
 	done := now.Active() == 0 && now.Seen > 0
 	switch {
@@ -144,10 +159,24 @@ func (s *session) sum(ctx context.Context, err error) *summary {
 	return sum
 }
 
+// handled counts the outcomes of pages that a handler has read.
+func handled(outcomes map[string]int64) (n int64) {
+	for _, name := range []string{"ok", "changed", "unchanged", "template", "back"} {
+		n += outcomes[name]
+	}
+	return n
+}
+
+// answered are the outcomes, beside those of HTTP, of pages that had an answer.
+var answered = []string{
+	"ok", "handler", "bad_redirect", "changed", "unchanged", "template", "back", "not_modified", "distrusted", "moved", "missing", "gone",
+	"forgotten", "refused", "soft_missing", "blocked",
+}
+
 // answers counts the outcomes of pages that had an answer.
 func answers(outcomes map[string]int64) (n int64) {
 	for name, count := range outcomes {
-		if name == "ok" || name == "handler" || name == "bad_redirect" || strings.HasPrefix(name, "http_") || strings.HasPrefix(name, "redirect") {
+		if slices.Contains(answered, name) || strings.HasPrefix(name, "http_") || strings.HasPrefix(name, "redirect") {
 			n += count
 		}
 	}
@@ -213,8 +242,12 @@ func (p *program) print(s *summary) {
 	}[s.State]
 	elapsed := time.Duration(s.ElapsedSeconds * float64(time.Second))
 	fmt.Fprintf(p.screen, "%s: %s after %s\n", strong.Render(s.Crawl), state, elapsed.Round(elapsedGrain(elapsed)))
-	line("pages", "%s (%s)", thousands(s.Pages), perSecond(s.PagesPerSecond))
-	line("items", "%s in %s", thousands(s.Items), strings.Join(s.Out, ", "))
+	if s.Visits != nil {
+		printVisits(line, s)
+	} else {
+		line("pages", "%s (%s)", thousands(s.Pages), perSecond(s.PagesPerSecond))
+		line("items", "%s in %s", thousands(s.Items), strings.Join(s.Out, ", "))
+	}
 	if s.DeadItems > 0 {
 		line("", "%s could not be stored; they are kept beside the others", plural(s.DeadItems, "item", "items"))
 	}
@@ -237,6 +270,33 @@ func (p *program) print(s *summary) {
 		line("robots.txt", "keeps %s from being fetched", plural(n, "page", "pages"))
 	}
 	line("duplicates", "%s of %s were known already", plural(s.Duplicates, "link", "links"), thousands(s.Duplicates+s.Seen))
+}
+
+// printVisits writes what a crawl that comes again did this time.
+func printVisits(line func(label, format string, args ...any), s *summary) {
+	var visits []string
+	for _, v := range []struct{ outcome, word string }{
+		{"ok", "new"},
+		{"changed", "changed"},
+		{"template", "with a new template"},
+		{"back", "back"},
+		{"unchanged", "unchanged"},
+		{"not_modified", "not modified"},
+		{"gone", "gone"},
+		{"missing", "missing"},
+		{"moved", "moved"},
+		{"unavailable", "unavailable"},
+	} {
+		if n := s.Visits[v.outcome]; n > 0 {
+			visits = append(visits, thousands(n)+" "+v.word)
+		}
+	}
+	line("pages", "%s (%s)", cmp.Or(strings.Join(visits, ", "), "none was due"), perSecond(s.PagesPerSecond))
+	if i := s.Stored; i != nil {
+		line("items", "%s new, %s changed, %s the same; in %s", thousands(i.New), thousands(i.Changed), thousands(i.Same), strings.Join(s.Out, ", "))
+	} else {
+		line("items", "%s in %s", thousands(s.Items), strings.Join(s.Out, ", "))
+	}
 }
 
 // elapsedGrain is how precisely a duration is shown.

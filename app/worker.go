@@ -98,6 +98,9 @@ func (p *program) open(ctx context.Context, o *options, log *slog.Logger, sessio
 		} else if s.pipeline, err = s.outs.open(ctx, p.out, log); err != nil {
 			return err
 		}
+		if s.pipeline, err = s.tracked(s.place, s.pipeline, log); err != nil {
+			return err
+		}
 	}
 	for _, s := range sessions {
 		if s.frontier, err = s.place.open(ctx, s.crawl, s.spider); err != nil {

@@ -239,7 +239,7 @@ func (b *budget) refresh(ctx context.Context, now time.Time) error {
 			stats, err = b.frontier.Stats(ctx)
 		}
 		if err == nil {
-			_, err = b.load(ctx, "", &p)
+			_, err = b.load(ctx, wholeCrawl, &p)
 		}
 		return err
 	})
@@ -273,7 +273,7 @@ func (b *budget) refresh(ctx context.Context, now time.Time) error {
 	if !changed {
 		return nil
 	}
-	return b.insist(ctx, func() error { return b.save(ctx, "", saved) })
+	return b.insist(ctx, func() error { return b.save(ctx, wholeCrawl, saved) })
 }
 
 // current reports whether the crawl's sums were read lately, and are about as large as they were.
@@ -389,6 +389,9 @@ func makeRoom[K comparable, V any](m map[K]V, most int) {
 		delete(m, k)
 	}
 }
+
+// wholeCrawl stands for the crawl where memos are kept by host. No host is called that.
+const wholeCrawl = "."
 
 func (b *budget) load(ctx context.Context, host string, into any) (bool, error) {
 	value, ok, err := b.memo.Load(ctx, host, priceName)

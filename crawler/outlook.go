@@ -48,7 +48,7 @@ func LookOut(ctx context.Context, f scheduler.Frontier) (*Outlook, error) {
 	}
 	b := &budget{frontier: f, ledger: ledger, memo: memo}
 	var p price
-	if ok, err := b.load(ctx, "", &p); err != nil || !ok {
+	if ok, err := b.load(ctx, wholeCrawl, &p); err != nil || !ok {
 		return nil, err
 	}
 	policy, err := revisit.Parse(p.Policy)

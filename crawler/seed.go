@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/lycosa-crawl/lycosa/dedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
@@ -97,6 +98,51 @@ func (p *plan) callIn(ctx context.Context, f scheduler.Frontier, tasks []schedul
 		}
 	}
 	return rest, nil
+}
+
+// visitAllChunk is how many pages VisitAll has in memory at a time.
+const visitAllChunk = 50_000
+
+// VisitAll has all pages that wait for a revisit visited now, due or not, and returns how many. What was not modified since costs next
+// to nothing, as ever.
+func VisitAll(ctx context.Context, f scheduler.Frontier) (int, error) {
+	calendar, ok := f.(scheduler.Rescheduler)
+	if !ok {
+		return 0, nil
+	}
+	now, all := time.Now(), 0
+	for {
+		type page struct {
+			host string
+			id   dedup.Fingerprint
+		}
+		var pages []page
+		err := calendar.Scheduled(ctx, func(t scheduler.Task) bool {
+			if t.Due.After(now) {
+				pages = append(pages, page{t.Host, t.ID})
+			}
+			return len(pages) < visitAllChunk
+		})
+		if err != nil || len(pages) == 0 {
+			return all, err
+		}
+		called := 0
+		for _, p := range pages {
+			moved, err := calendar.Reschedule(ctx, p.host, p.id, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
+				t.Due = now
+				return t, nil, true
+			})
+			if err != nil {
+				return all, err
+			}
+			if moved {
+				called++
+			}
+		}
+		if all += called; called == 0 { // others have taken them all
+			return all, nil
+		}
+	}
 }
 
 // isPending reports whether a task is to be done anyway.
