@@ -18,6 +18,7 @@ import (
 
 	"github.com/lycosa-crawl/lycosa/app"
 	"github.com/lycosa-crawl/lycosa/crawler"
+	"github.com/lycosa-crawl/lycosa/scheduler/revisit"
 )
 
 // asCommand in the environment turns this test binary into the command.
@@ -25,7 +26,7 @@ const asCommand = "LYCOSA_E2E_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		app.Main(siteSpider, docsSpider)
+		app.Main(siteSpider, docsSpider, manualSpider())
 	}
 	os.Exit(m.Run())
 }
@@ -79,6 +80,13 @@ var docsSpider = crawler.Spider{
 		p.Follow(docsPages)
 		return nil
 	})),
+}
+
+// manualSpider is docsSpider for a crawl that comes again.
+func manualSpider() crawler.Spider {
+	s := docsSpider
+	s.Name, s.Revisit = "manual", &crawler.Revisit{Policy: revisit.Policy{Every: 24 * time.Hour}}
+	return s
 }
 
 // process is the command under way.
@@ -170,6 +178,7 @@ type summary struct {
 	DeadLinks int64            `json:"dead_links"`
 	Seen      int64            `json:"seen"`
 	Outcomes  map[string]int64 `json:"outcomes"`
+	Visits    map[string]int64 `json:"visits"`
 }
 
 func (p *process) summary() summary {

@@ -1,7 +1,9 @@
 package testsite
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"net"
@@ -26,6 +28,7 @@ type Tree struct {
 	mu       sync.Mutex // guards what follows
 	hits     map[string]int
 	statuses map[string]int
+	edits    map[string][]byte // contents by path, instead of the files'; nil: the site has no validators
 }
 
 // StartTree serves files until the test ends.
@@ -103,7 +106,13 @@ func (t *Tree) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	name, body, err := t.read(r.URL.Path)
 	status := http.StatusOK
+	etag := ""
+	if _, _, validators := t.edited(r.URL.Path); validators && err == nil {
+		etag = fmt.Sprintf(`"%x"`, sha256.Sum256(body))[:18] + `"`
+	}
 	switch {
+	case etag != "" && r.Header.Get("If-None-Match") == etag:
+		status = http.StatusNotModified
 	case errors.Is(err, fs.ErrNotExist):
 		status = http.StatusNotFound
 	case err != nil:
@@ -114,9 +123,47 @@ func (t *Tree) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
+	if etag != "" {
+		w.Header().Set("ETag", etag)
+	}
+	if status == http.StatusNotModified {
+		w.WriteHeader(status)
+		return
+	}
 	w.Header().Set("Content-Type", contentType(name))
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body)
+}
+
+// StartTreeWithValidators is StartTree for a site that sends entity tags and answers 304 to those who have a page already. Its files may
+// be changed with Edit.
+func StartTreeWithValidators(tb TB, files fs.FS) *Tree {
+	tb.Helper()
+	t := StartTree(tb, files)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.edits = map[string][]byte{}
+	return t
+}
+
+// Edit has change make another content of a path's.
+func (t *Tree) Edit(path string, change func(old []byte) []byte) error {
+	_, body, err := t.read(path)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.edits[path] = change(body)
+	return nil
+}
+
+// edited returns what a path was changed to, and whether the site has validators.
+func (t *Tree) edited(path string) (body []byte, edited, validators bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	body, edited = t.edits[path]
+	return body, edited, t.edits != nil
 }
 
 // read returns the file of a path. What is no path of a file does not exist.
@@ -130,6 +177,9 @@ func (t *Tree) read(p string) (name string, body []byte, err error) {
 		return "", nil, err
 	case !info.Mode().IsRegular():
 		return "", nil, fs.ErrNotExist
+	}
+	if body, ok, _ := t.edited(p); ok {
+		return name, body, nil
 	}
 	body, err = fs.ReadFile(t.files, name)
 	return name, body, err
