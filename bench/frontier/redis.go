@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -386,7 +387,7 @@ func (b *bench) waiting(ctx context.Context) error {
 							results[k] = scheduler.Result{Lease: l, Verdict: scheduler.Done()}
 							if perMinute > 0 {
 								at := base.Add(time.Duration(draw.IntN(total/perMinute)) * time.Minute)
-								learnt := append(l.Payload[:len(l.Payload)-1:len(l.Payload)-1], record...)
+								learnt := slices.Concat(l.Payload[:len(l.Payload)-1], record)
 								results[k].Verdict = scheduler.Revisit(at).WithPayload(learnt)
 							}
 						}
