@@ -189,6 +189,8 @@ func (e *entry) check() error {
 		return errors.New("url: is missing")
 	case e.At.IsZero():
 		return errors.New("at: is missing")
+	case e.At.Year() < 1971 || e.At.Year() > 2099: // a record keeps 32 bits of seconds
+		return fmt.Errorf("at: %s: want an instant from 1971 to 2099", e.At.Format(time.RFC3339))
 	}
 	return nil
 }
