@@ -131,8 +131,9 @@ func (o *simulateOptions) read(stdin io.Reader) (*simulation, error) {
 	if o.history == "" {
 		return nil, usagef("--history is missing")
 	}
-	s := &simulation{name: o.history, policies: policies, weighted: o.weights != ""}
+	s := &simulation{policies: policies, weighted: o.weights != ""}
 	err = withInput("--history", o.history, stdin, func(in io.Reader, name string) (err error) {
+		s.name = name
 		s.history, err = simulate.Read(in, name)
 		return err
 	})
@@ -186,10 +187,12 @@ func (o *simulateOptions) policies() ([]revisit.Policy, error) {
 	return policies, nil
 }
 
+const standardInput = "standard input"
+
 // withInput has read read a file, or standard input for -. What is wrong with it is wrong usage.
 func withInput(flag, name string, stdin io.Reader, read func(in io.Reader, name string) error) error {
 	if name == "-" {
-		return usage(read(stdin, "standard input"))
+		return usage(read(stdin, standardInput))
 	}
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -252,7 +255,7 @@ func (s *simulation) assumed() []string {
 	case !s.weighted:
 		lines = append(lines, "every page is worth the same")
 	case s.others > 0:
-		lines = append(lines, fmt.Sprintf("%s with a weight and no history left out", plural(int64(s.others), "page is", "pages are")))
+		lines = append(lines, plural(int64(s.others), "page with a weight has no history and counts for nothing", "pages with a weight have no history and count for nothing"))
 	}
 	if h := s.history; h.Feed {
 		lines = append(lines, "a page changed when the crawl saw that it had, was gone or was back: changes are seen no earlier than that, and several between two visits are one")
@@ -274,7 +277,7 @@ func (s *simulation) assumed() []string {
 
 func (o *outlook) print(out io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s, %s in %s days; scored over the last %s\n\n", oneLine(o.History),
+	fmt.Fprintf(&b, "%s: %s, %s in %s days; fresh and age are of the last %s days\n\n", oneLine(o.History),
 		plural(int64(o.Pages), "page", "pages"), plural(int64(o.Changes), "change", "changes"), short(o.Days), short(o.Scored))
 	t := tabwriter.NewWriter(&b, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "budget\tvisits\tfresh\tage\tall in turn\ttwice the budget\t")
