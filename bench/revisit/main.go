@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/lycosa-crawl/lycosa/scheduler/revisit/simulate"
 )
 
 func main() {
@@ -77,7 +80,7 @@ func (b *bench) choose(seeds, names string) error {
 // others are the rules that run beside, for context.
 var others = []struct {
 	name  string
-	make  func(*course, *rand.Rand) rule
+	make  func(*simulate.Course, *rand.Rand) simulate.Rule
 	gated bool
 }{
 	{"uniform", uniform, false},
@@ -130,8 +133,8 @@ func (b *bench) measure(w world, seed uint64, k int, r *result) error {
 	if b.peers && sc.bar == nil {
 		for _, other := range others {
 			c := sc.course()
-			c.gated = other.gated
-			r.others[k] = append(r.others[k], c.run(other.make(c, rand.New(rand.NewPCG(seed, 3))))/sc.best)
+			c.Gated = other.gated
+			r.others[k] = append(r.others[k], freshness(c, other.make(c, rand.New(rand.NewPCG(seed, 3))))/sc.best)
 		}
 	}
 	return nil
@@ -144,8 +147,12 @@ func (sc *scene) score(seed uint64) float64 {
 	if sc.tune != nil {
 		sc.tune(o)
 	}
-	o.start()
-	return c.run(o) / sc.best
+	return freshness(c, o) / sc.best
+}
+
+func freshness(c *simulate.Course, r simulate.Rule) float64 {
+	score, _ := c.Run(context.Background(), r) // which does not end
+	return score.Freshness
 }
 
 func (b *bench) report(out io.Writer, results []result, took time.Duration) error {

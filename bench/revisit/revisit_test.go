@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/lycosa-crawl/lycosa/scheduler/revisit/simulate"
 )
 
 // TestPolicyBeatsRoundRobinInSmallWorlds runs two small worlds of the benchmark, with bounds that a broken policy misses: that
@@ -25,7 +26,7 @@ func TestPolicyBeatsRoundRobinInSmallWorlds(t *testing.T) {
 				}
 				got = append(got, sc.score(seed))
 				c := sc.course()
-				equal = append(equal, c.run(uniform(c, rand.New(rand.NewPCG(seed, 3))))/sc.best)
+				equal = append(equal, freshness(c, uniform(c, rand.New(rand.NewPCG(seed, 3))))/sc.best)
 			}
 			if mean(got) < bound {
 				t.Errorf("%.4f of the oracle's freshness, want %v", got, bound)
@@ -95,10 +96,10 @@ func TestSimulationAgreesWithTheFormula(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := sc.course()
-	rates := c.web.(*poisson).rate
-	o := oracle{rate: rates, weight: c.weight, host: c.host}
-	best := o.solve(c.budget(0))
-	if got := c.run(&plain{o.interval, rand.New(rand.NewPCG(7, 7))}) / best; got < 0.99 || got > 1.005 {
+	rates := c.Web.(*poisson).rate
+	o := oracle{rate: rates, weight: c.Weight, host: c.Host}
+	best := o.solve(c.Budget(0))
+	if got := freshness(c, &simulate.Fixed{Interval: o.interval, Rand: rand.New(rand.NewPCG(7, 7))}) / best; got < 0.99 || got > 1.005 {
 		t.Errorf("the oracle's own plan reaches %v of what it should", got)
 	}
 }
@@ -121,13 +122,13 @@ func TestLooksAndFreshnessOfBothWebsAgree(t *testing.T) {
 			times[i] = append(times[i], at)
 		}
 	}
-	tr := newTrace(times)
-	sums := func(w web) (fresh, changed, age float64) {
+	tr := simulate.NewTrace(times)
+	sums := func(w simulate.Web) (fresh, changed, age float64) {
 		for i := range n {
-			w.look(i, -1, 0)
-			w.look(i, 0, 3)
-			fresh += w.fresh(i, 3, 3, 5)
-			if is, old := w.look(i, 3, 5); is {
+			w.Look(i, -1, 0)
+			w.Look(i, 0, 3)
+			fresh += w.Fresh(i, 3, 3, 5)
+			if is, old := w.Look(i, 3, 5); is {
 				changed++
 				age += old
 			}
@@ -138,41 +139,6 @@ func TestLooksAndFreshnessOfBothWebsAgree(t *testing.T) {
 	f2, c2, a2 := sums(tr)
 	if math.Abs(f1-f2) > 0.02 || math.Abs(c1-c2) > 0.02 || math.Abs(a1-a2) > 0.02 {
 		t.Errorf("Poisson: fresh %v, changed %v, age %v; trace: %v, %v, %v", f1, c1, a1, f2, c2, a2)
-	}
-}
-
-func TestQueueKeepsOrderAndHostGaps(t *testing.T) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(9, 9))
-	const n, hosts, gap = 300, 12, 0.5
-	host := make([]int32, n)
-	due := make([]float64, n)
-	for i := range host {
-		host[i], due[i] = int32(rng.IntN(hosts)), 10*rng.Float64()
-	}
-	q := newQueue(host, hosts, gap)
-	q.fill(due)
-	next := make([]float64, hosts)
-	for now := 0.0; now < 200; now += 0.1 {
-		if j := rng.IntN(n); rng.IntN(4) == 0 {
-			q.move(int32(j), now+3*rng.Float64())
-			due[j] = q.due[j]
-		}
-		want := -1
-		for i := range n {
-			if next[host[i]] <= now && (want < 0 || due[i] < due[want]) {
-				want = i
-			}
-		}
-		got := q.peek(now)
-		if int(got) != want {
-			t.Fatalf("at %v: page %d, want %d", now, got, want)
-		}
-		if got >= 0 {
-			due[got] = now + 20*rng.Float64()
-			next[host[got]] = now + gap
-			q.visited(got, now, due[got])
-		}
 	}
 }
 
@@ -191,24 +157,5 @@ func TestMissedGateIsAnErrorAndAbsentDataIsSaid(t *testing.T) {
 	b.worlds = b.worlds[len(b.worlds)-2:]
 	if err := b.run(&out); err != nil || strings.Count(out.String(), "LYCOSA_REVISIT_DATA") != 2 {
 		t.Errorf("%v\n%s", err, out.String())
-	}
-}
-
-func TestBrokenHistoryIsRefusedByLine(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"# days=730\na\t1,2\nb":   "h.tsv:3: no tab",
-		"# days=730\na\t1,x":      `h.tsv:2: strconv.ParseFloat: parsing "x": invalid syntax`,
-		"a\t1":                    `h.tsv: no pages, or no line "# days=N"`,
-		"# days=x\na\t1":          `h.tsv:1: strconv.ParseFloat: parsing "x": invalid syntax`,
-		"# days=10 source=none\n": `h.tsv: no pages, or no line "# days=N"`,
-	} {
-		file := filepath.Join(t.TempDir(), "h.tsv")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := readHistory(file); err == nil || err.Error() != want {
-			t.Errorf("%q: %v, want %s", text, err, want)
-		}
 	}
 }

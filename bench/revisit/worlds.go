@@ -1,16 +1,14 @@
 package main
 
 import (
-	"bufio"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"sort"
-	"strconv"
-	"strings"
+
+	"github.com/lycosa-crawl/lycosa/scheduler/revisit/simulate"
 )
 
 // world is a population of pages and what is asked of the project's rule there.
@@ -25,7 +23,7 @@ type world struct {
 // scene is a world for one seed.
 type scene struct {
 	// course returns the run anew, the same each time: a web remembers what was looked at.
-	course func() *course
+	course func() *simulate.Course
 	best   float64        // of the oracle, in the last third
 	tune   func(*ours)    // how this world differs for the project's rule
 	bar    func() float64 // what is compared with the oracle's best in place of the gate, nil for the gate itself
@@ -114,29 +112,29 @@ func (s shape) build() func(n int, seed uint64) (*scene, error) {
 			}
 		}
 		o := oracle{rate: then, weight: weight, host: host, limit: s.limit}
-		c := course{
-			weight: weight, host: host, hosts: hosts, days: runDays, budget: budget, limit: s.limit, tick: 1. / 48,
+		c := simulate.Course{
+			Weight: weight, Host: host, Hosts: hosts, Days: runDays, Budget: budget, Limit: s.limit, Tick: 1. / 48,
 		}
 		sc := &scene{best: o.solve(last)}
 		var announced []bool
 		if s.hinted > 0 {
 			times := drawn(rate, runDays, rng)
-			c.hints, announced = hintsOf(times, rate, s.hinted, rng)
-			sc.course = func() *course {
+			c.Hints, announced = hintsOf(times, rate, s.hinted, rng)
+			sc.course = func() *simulate.Course {
 				c := c
-				c.web = newTrace(times)
+				c.Web = simulate.NewTrace(times)
 				return &c
 			}
 			sc.bar = func() float64 { // the same changes, and nobody listens
 				c := sc.course()
-				c.hints = nil
+				c.Hints = nil
 				deaf := newOurs(c, rand.New(rand.NewPCG(seed, 3)))
-				return c.run(deaf)
+				return freshness(c, deaf)
 			}
 		} else {
-			sc.course = func() *course {
+			sc.course = func() *simulate.Course {
 				c := c
-				c.web = &poisson{rate: rate, then: then, turn: turn, rng: rand.New(rand.NewPCG(seed, 2))}
+				c.Web = &poisson{rate: rate, then: then, turn: turn, rng: rand.New(rand.NewPCG(seed, 2))}
 				return &c
 			}
 		}
@@ -211,9 +209,9 @@ func spread(n, hosts int, rng *rand.Rand) ([]int32, int) {
 
 // hintsOf announces nine tenths of the changes of 30 % of the pages within twelve hours, and so many that never were that the
 // share of true ones is precision.
-func hintsOf(times [][]float64, rate []float64, precision float64, rng *rand.Rand) ([]hint, []bool) {
+func hintsOf(times [][]float64, rate []float64, precision float64, rng *rand.Rand) ([]simulate.Hint, []bool) {
 	const recall = .9
-	var hints []hint
+	var hints []simulate.Hint
 	announced := make([]bool, len(times))
 	for i, list := range times {
 		if announced[i] = rng.Float64() < .3; !announced[i] {
@@ -221,100 +219,63 @@ func hintsOf(times [][]float64, rate []float64, precision float64, rng *rand.Ran
 		}
 		for _, t := range list {
 			if rng.Float64() < recall {
-				hints = append(hints, hint{t + rng.Float64()/2, int32(i)})
+				hints = append(hints, simulate.Hint{At: t + rng.Float64()/2, Page: int32(i)})
 			}
 		}
 		if wrong := rate[i] * recall * (1 - precision) / precision; wrong > 0 {
 			for t := rng.ExpFloat64() / wrong; t < runDays; t += rng.ExpFloat64() / wrong {
-				hints = append(hints, hint{t, int32(i)})
+				hints = append(hints, simulate.Hint{At: t, Page: int32(i)})
 			}
 		}
 	}
-	sort.Slice(hints, func(a, b int) bool { return hints[a].at < hints[b].at })
+	sort.Slice(hints, func(a, b int) bool { return hints[a].At < hints[b].At })
 	return hints, announced
 }
 
-// history is the world of a file of real changes: "# days=N ..." and then a line a page, its name, a tab and the days of its
-// changes, with commas between.
+// history is the world of a file of real changes.
 func history(file string) func(int, uint64) (*scene, error) {
 	return func(_ int, seed uint64) (*scene, error) {
-		times, days, err := readHistory(file)
+		h, err := readHistory(file)
 		if err != nil {
 			return nil, err
 		}
+		times := h.Times
 		rng := rand.New(rand.NewPCG(seed, 1))
 		n := len(times)
 		budget := .05 * float64(n)
 		weight := weights(n, true, rng)
 		rate := make([]float64, n)
 		for i, t := range times {
-			rate[i] = max(float64(len(t))/days, 1e-4)
+			rate[i] = max(float64(len(t))/h.Days, 1e-4)
 		}
 		o := oracle{rate: rate, weight: weight, host: make([]int32, n)}
 		o.solve(budget)
-		c := course{weight: weight, host: o.host, hosts: 1, days: days, budget: func(float64) float64 { return budget }, tick: 1. / 48}
-		sc := &scene{course: func() *course {
+		c := simulate.Course{
+			Weight: weight, Host: o.host, Hosts: 1, Days: h.Days, Budget: func(float64) float64 { return budget }, Tick: 1. / 48,
+		}
+		sc := &scene{course: func() *simulate.Course {
 			c := c
-			c.web = newTrace(times)
+			c.Web = simulate.NewTrace(times)
 			return &c
 		}}
-		sc.best = sc.course().kept(o.interval, rng.Float64)
+		sc.best = sc.course().Keep(o.interval, rng.Float64).Freshness
 		return sc, nil
 	}
 }
 
-func readHistory(file string) (times [][]float64, days float64, err error) {
+func readHistory(file string) (*simulate.History, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for n := 1; lines.Scan(); n++ {
-		line := lines.Text()
-		if head, ok := strings.CutPrefix(line, "# "); ok {
-			for field := range strings.FieldsSeq(head) {
-				if v, ok := strings.CutPrefix(field, "days="); ok {
-					days, err = strconv.ParseFloat(v, 64)
-				}
-			}
-			if err != nil {
-				return nil, 0, fmt.Errorf("%s:%d: %w", filepath.Base(file), n, err)
-			}
-			continue
-		}
-		_, list, ok := strings.Cut(line, "\t")
-		if !ok {
-			return nil, 0, fmt.Errorf("%s:%d: no tab", filepath.Base(file), n)
-		}
-		var page []float64
-		for v := range strings.SplitSeq(list, ",") {
-			if v == "" {
-				continue
-			}
-			t, err := strconv.ParseFloat(v, 64)
-			if err != nil {
-				return nil, 0, fmt.Errorf("%s:%d: %w", filepath.Base(file), n, err)
-			}
-			page = append(page, t)
-		}
-		slices.Sort(page)
-		times = append(times, page)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", filepath.Base(file), err)
-	}
-	if len(times) == 0 || !(days > 0) {
-		return nil, 0, fmt.Errorf("%s: no pages, or no line \"# days=N\"", filepath.Base(file))
-	}
-	return times, days, nil
+	return simulate.Read(f, filepath.Base(file))
 }
 
 // worlds are those of the specification, then what it asks beyond them.
 func worlds(data string) []world {
-	wrong := func(by float64) func(*ours) { return func(o *ours) { o.wrong = by } }
-	more := func(o *ours) { o.kin, o.modified = true, true }
+	wrong := func(by float64) func(*ours) { return func(o *ours) { o.wrong(by) } }
+	more := func(o *ours) { o.Kin, o.Modified = true, true }
 	synthetic := func(name, note string, gate float64, s shape) world {
 		return world{name, note, gate, s.build()}
 	}
@@ -338,7 +299,7 @@ func worlds(data string) []world {
 		synthetic("hints.5", "hints right every second time", 0, with(a, func(s *shape) { s.hinted = .5 })),
 		synthetic("hints.1", "hints right one time of ten", 0, with(a, func(s *shape) { s.hinted = .1 })),
 		synthetic("recall", "hints right 97 times of 100, and the pages that have them are planned for their other changes alone", 0,
-			with(a, func(s *shape) { s.hinted, s.tune = .97, func(o *ours) { o.useful = true } })),
+			with(a, func(s *shape) { s.hinted, s.tune = .97, func(o *ours) { o.Recall = o.recall } })),
 		synthetic("F+", "as F, pages of a host alike, Last-Modified trusted", .990, shape{perPage: .2, hosts: 500, kin: true, tune: more}),
 		synthetic("G+", "as G, pages of a host alike, Last-Modified trusted", .950, shape{perPage: .05, hosts: 500, kin: true, tune: more}),
 		{"ota", "terms of service, 761 pages, two years, .05, Zipf", .990, history(filepath.Join(data, "ota.tsv"))},

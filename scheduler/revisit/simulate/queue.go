@@ -1,4 +1,4 @@
-package main
+package simulate
 
 // heap is a binary heap of indices, least key first, in which a key may change. Keys and places are shared by the heaps of
 // one queue: an index is in one of them at most.
