@@ -49,6 +49,7 @@ Exit code: 0 done, 1 failed, 2 wrong usage, 3 done but dead letters remain,
 	}
 	o.crawlFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "forget what was crawled and start anew")
+	o.learnFlag(cmd.Flags())
 	o.graceFlag(cmd.Flags())
 	return cmd
 }
@@ -72,11 +73,15 @@ func (p *program) crawl(ctx context.Context, o *options, name string, urls []str
 		return err
 	}
 	defer place.close()
+	onPage, err := o.notePages(place, log)
+	if err != nil {
+		return err
+	}
 	pipe, err := outs.open(ctx, p.out, log)
 	if err != nil {
 		return err
 	}
-	s := &session{job: job, place: place, pipeline: pipe, outs: outs, untilDone: true, grace: o.grace, log: log}
+	s := &session{onPage: onPage, job: job, place: place, pipeline: pipe, outs: outs, untilDone: true, grace: o.grace, log: log}
 	if s.frontier, err = s.begin(ctx, urls, fresh); err != nil {
 		return errors.Join(err, closePipe(context.WithoutCancel(ctx), pipe))
 	}

@@ -7,7 +7,7 @@
 //
 // Pages that differ in one parameter alone are a group. Each page of a group is compared with the one before it; how
 // likely the next comparison is to agree is judged by the lower end of Wilson's interval (E. B. Wilson: Probable Inference, the Law of
-// Succession, and Statistical Inference, 1927), so that a few agreements prove nothing. The way follows A. Agarwal, H. S.
+// Succession, and Statistical Inference, 1927), so that a few agreements prove nothing. It is the first step of what A. Agarwal, H. S.
 // Koppula et al.: URL Normalization for De-duplication of Web Pages, CIKM 2009, whose rules are learnt the same way and go further.
 //
 // Nothing is ever applied by itself. A parameter that looks idle may still lead to pages that nothing else links to, and a
