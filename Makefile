@@ -14,7 +14,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo build setup tools test vet race lint fmt bench bench-frontier bench-revisit chaos chaos-long micro cover fuzz clean
+.PHONY: help demo build setup tools test vet race lint fmt bench bench-frontier bench-dedup bench-revisit chaos chaos-long micro cover fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: ## crawl a site beside a bare loop: CPU time and pages/s, embedded and th
 
 bench-frontier: ## the frontiers beside plain ZADD, scrapy-redis' way and asynq: rates, Redis CPU and memory, with targets
 	go run ./bench/frontier
+
+bench-dedup: ## the filters beside a plain set: bytes, Redis CPU, errors and rates in process, with targets
+	go run ./bench/dedup
 
 bench-revisit: ## the revisit policy in simulated worlds and on real histories, beside an oracle; fails below its gates
 	go run ./bench/revisit

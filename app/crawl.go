@@ -51,6 +51,7 @@ Exit code: 0 done, 1 failed, 2 wrong usage, 3 done but dead letters remain,
 	o.crawlFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "forget what was crawled and start anew")
 	cmd.Flags().BoolVar(&all, "revisit-all", false, "of a spider with revisit: visit all known pages now, due or not")
+	o.learnFlag(cmd.Flags())
 	o.graceFlag(cmd.Flags())
 	return cmd
 }
@@ -77,6 +78,10 @@ func (p *program) crawl(ctx context.Context, o *options, name string, urls []str
 		return err
 	}
 	defer place.close()
+	onPage, err := o.notePages(place, log)
+	if err != nil {
+		return err
+	}
 	pipe, err := outs.open(ctx, p.out, log)
 	if err != nil {
 		return err
@@ -84,7 +89,7 @@ func (p *program) crawl(ctx context.Context, o *options, name string, urls []str
 	if pipe, err = job.tracked(place, pipe, log); err != nil {
 		return err
 	}
-	s := &session{job: job, place: place, pipeline: pipe, outs: outs, untilDone: true, grace: o.grace, log: log}
+	s := &session{onPage: onPage, job: job, place: place, pipeline: pipe, outs: outs, untilDone: true, grace: o.grace, log: log}
 	s.frontier, err = s.begin(ctx, urls, fresh)
 	if err == nil && all {
 		var n int

@@ -18,7 +18,7 @@ import (
 )
 
 func (o *options) filterFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.dedup, "dedup", "", "how a new crawl on Redis remembers what it has seen: intset (default; 9 bytes a URL), set, bloom[:RATE[,SIZE]] (loses pages at that rate) or twotier[:RATE[,SIZE]] (asks --dedup-store)")
+	f.StringVar(&o.dedup, "dedup", "", "how a new crawl on Redis remembers what it has seen: intset[:SIZE] (default; 9 bytes a URL), set, bloom[:RATE[,SIZE]] (loses pages at that rate) or twotier[:RATE[,SIZE]] (asks --dedup-store)")
 	o.schemeFlag(f)
 	f.StringVar(&o.dedupStore, "dedup-store", "", "the exact half of --dedup twotier: mongodb://HOST/DB, shared by the fleet, or a folder, for one process alone")
 }

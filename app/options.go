@@ -32,6 +32,7 @@ type options struct {
 	dedup      string
 	dedupStore string
 	scheme     string
+	learn      string
 	logLevel   string
 	quiet      bool
 	json       bool

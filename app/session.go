@@ -28,6 +28,7 @@ type session struct {
 	rejoin    bool // a purge does not end it
 	grace     time.Duration
 	log       *slog.Logger
+	onPage    func(*crawler.Page) // nil: nobody wants to see them
 
 	meter   *meter
 	before  scheduler.Stats // when this process began
@@ -97,7 +98,7 @@ func (s *session) run(ctx context.Context) error {
 	for {
 		w, err := crawler.New(crawler.Config{
 			Spider: s.spider, Frontier: s.frontier, Pipeline: s.pipeline, Crawl: s.crawl,
-			UntilDone: s.untilDone, Grace: s.grace, Build: buildVersion().Version, Logger: s.log,
+			UntilDone: s.untilDone, Grace: s.grace, Build: buildVersion().Version, Logger: s.log, OnPage: s.onPage,
 		})
 		if err != nil {
 			return err

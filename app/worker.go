@@ -37,6 +37,7 @@ at once; then they are fetched again by others when their leases have run out.`,
 	}
 	o.crawlFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&untilDone, "until-done", false, "wait for work, and end with the crawl")
+	o.learnFlag(cmd.Flags())
 	o.graceFlag(cmd.Flags())
 	return cmd
 }
@@ -58,9 +59,13 @@ func (p *program) worker(ctx context.Context, o *options, names []string, untilD
 		return err
 	}
 	defer place.close()
+	onPage, err := o.notePages(place, log)
+	if err != nil {
+		return err
+	}
 	sessions := make([]*session, len(jobs))
 	for i, job := range jobs {
-		sessions[i] = &session{job: job, place: place, untilDone: untilDone, rejoin: !untilDone, grace: o.grace, log: log}
+		sessions[i] = &session{onPage: onPage, job: job, place: place, untilDone: untilDone, rejoin: !untilDone, grace: o.grace, log: log}
 	}
 	if err := p.open(ctx, o, log, sessions); err != nil {
 		return errors.Join(err, closeAll(context.WithoutCancel(ctx), sessions))

@@ -58,6 +58,7 @@ func (v *visit) run(ctx context.Context) (scheduler.Result, error) {
 	if !v.settle(ctx, resp, sig) {
 		return v.over(ctx)
 	}
+	v.observe()
 	if err := v.store(ctx); err != nil {
 		return v.result, fmt.Errorf("items of %s: %w", v.req.URL, err)
 	}
@@ -284,6 +285,13 @@ func (v *visit) handle(ctx context.Context) (err error) {
 		return err
 	}
 	return v.page.err
+}
+
+// observe shows the page to who wants to see all of them.
+func (v *visit) observe() {
+	if v.w.config.OnPage != nil {
+		v.w.config.OnPage(v.page)
+	}
 }
 
 // admit takes a request that the handler asked for, if depth and scope allow.

@@ -41,6 +41,9 @@ type Config struct {
 	Build string
 	// Logger gets what an operator should know. Default: nothing is logged.
 	Logger *slog.Logger
+	// OnPage, if set, is called for each page that its handler has read, before what that yielded is stored. It may be called from
+	// many goroutines, and must not keep the page.
+	OnPage func(*Page)
 }
 
 // ErrItemStore is wrapped by the error of a worker that stopped because its pipeline cannot take items.

@@ -69,7 +69,7 @@ func Open(ctx context.Context, client redis.UniversalClient, c Config) (*Filter,
 	}
 	f := &Filter{client: client, spec: spec, exact: c.Exact, prefix: "lycosa:dedup:{" + c.Name + "}:", scripts: scriptsOf(spec.Kind)}
 	f.keys = []string{f.prefix + "m", f.prefix + "!"}
-	has, err := f.scripts.create.Run(ctx, client, []string{f.keys[0], f.prefix + "bp"}, spec.String(), layers).Text()
+	has, err := f.scripts.create.Run(ctx, client, []string{f.keys[0], f.prefix + "bp"}, spec.String(), layers, spec.SetBits(1)).Text()
 	if err != nil {
 		return nil, fmt.Errorf("filter %s: %w", c.Name, err)
 	}

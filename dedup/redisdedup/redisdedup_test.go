@@ -74,6 +74,9 @@ func TestSuite(t *testing.T) {
 	t.Run("intset", func(t *testing.T) {
 		deduptest.Run(t, func(t *testing.T) dedup.Filter { return open(t, client, redisdedup.Spec{}, nil) })
 	})
+	t.Run("intset sized", func(t *testing.T) {
+		deduptest.Run(t, func(t *testing.T) dedup.Filter { return open(t, client, redisdedup.Spec{Expected: 2000}, nil) })
+	})
 	t.Run("set", func(t *testing.T) {
 		deduptest.Run(t, func(t *testing.T) dedup.Filter { return open(t, client, redisdedup.Spec{Kind: redisdedup.Set}, nil) })
 	})
@@ -259,7 +262,7 @@ func TestAnotherSpecIsRefused(t *testing.T) {
 func TestPurgeLeavesNothing(t *testing.T) {
 	t.Parallel()
 	client := dial(t, servers.Redis(t).URL)
-	for i, spec := range []redisdedup.Spec{{}, {Kind: redisdedup.Set}, {Kind: redisdedup.Bloom}, {Kind: redisdedup.TwoTier, Expected: 1_000_000}} {
+	for i, spec := range []redisdedup.Spec{{}, {Expected: 5000}, {Kind: redisdedup.Set}, {Kind: redisdedup.Bloom}, {Kind: redisdedup.TwoTier, Expected: 1_000_000}} {
 		c := redisdedup.Config{Name: fmt.Sprint("p", i), Spec: spec}
 		if spec.Kind == redisdedup.TwoTier {
 			c.Exact = openFile(t)
@@ -287,6 +290,7 @@ func TestSpecsAreReadAsWritten(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]redisdedup.Spec{
 		"intset":            {Kind: redisdedup.IntSet},
+		"intset:1e6":        {Kind: redisdedup.IntSet, Expected: 1e6},
 		"set":               {Kind: redisdedup.Set},
 		"bloom":             {Kind: redisdedup.Bloom, Rate: 0.001},
 		"bloom:0.01":        {Kind: redisdedup.Bloom, Rate: 0.01},
@@ -301,7 +305,7 @@ func TestSpecsAreReadAsWritten(t *testing.T) {
 			t.Errorf("%s: written as %s, read as %+v, %v", text, s, again, err)
 		}
 	}
-	for _, text := range []string{"", "cuckoo", "bloom:", "bloom:0", "bloom:1", "bloom:x", "bloom:0.1,", "bloom:0.1,0", "bloom:0.1,1.5", "intset:0.1", "bloom:NaN", "bloom:0.1,-3"} {
+	for _, text := range []string{"", "cuckoo", "bloom:", "bloom:0", "bloom:1", "bloom:x", "bloom:0.1,", "bloom:0.1,0", "bloom:0.1,1.5", "intset:0.1", "intset:0", "intset:", "intset:1e13", "set:5", "bloom:NaN", "bloom:0.1,-3"} {
 		if s, err := redisdedup.ParseSpec(text); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q is read as %+v, %v", text, s, err)
 		}

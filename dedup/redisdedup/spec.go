@@ -3,6 +3,7 @@ package redisdedup
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 
@@ -32,22 +33,24 @@ type Spec struct {
 	// Rate, of Bloom and TwoTier, is the part of unseen fingerprints that the Bloom filter may take for seen: 1e-6 to 0.5.
 	// Default 0.001.
 	Rate float64
-	// Expected, of Bloom and TwoTier, is how many fingerprints there will be. If it is 0 the filter begins small, and
-	// takes up to four times the memory as it grows.
+	// Expected, of IntSet, Bloom and TwoTier, is how many fingerprints there will be. If it is 0 the filter begins small: a Bloom
+	// filter takes up to four times the memory as it grows, sets of integers take twice the work.
 	Expected int64
 }
 
-// ParseSpec reads KIND[:RATE[,SIZE]]: "intset", "bloom:0.001,1e8".
+// ParseSpec reads set, intset[:SIZE] or KIND[:RATE[,SIZE]]: "intset:1e8", "bloom:0.001,1e8".
 func ParseSpec(text string) (Spec, error) {
 	wrong := func(why string, args ...any) (Spec, error) {
-		return Spec{}, fmt.Errorf("filter %.80q: %s; want intset, set, bloom[:RATE[,SIZE]] or twotier[:RATE[,SIZE]]", text, fmt.Sprintf(why, args...))
+		return Spec{}, fmt.Errorf("filter %.80q: %s; want intset[:SIZE], set, bloom[:RATE[,SIZE]] or twotier[:RATE[,SIZE]]", text, fmt.Sprintf(why, args...))
 	}
 	kind, params, ok := strings.Cut(text, ":")
 	s := Spec{Kind: Kind(kind)}
 	if ok {
 		rate, size, sized := strings.Cut(params, ",")
 		var err error
-		if s.Rate, err = strconv.ParseFloat(rate, 64); err != nil || s.Rate == 0 {
+		if s.Kind == IntSet {
+			size, sized = params, true
+		} else if s.Rate, err = strconv.ParseFloat(rate, 64); err != nil || s.Rate == 0 {
 			return wrong("%q is no rate", rate)
 		}
 		if sized {
@@ -85,8 +88,11 @@ func (s Spec) layered() bool { return s.Kind == Bloom || s.Kind == TwoTier }
 func (s Spec) Check() error {
 	switch s.Kind {
 	case IntSet, Set:
-		if s.Rate != 0 || s.Expected != 0 {
+		if s.Rate != 0 || s.Kind == Set && s.Expected != 0 {
 			return fmt.Errorf("%s knows neither rate nor size", s.Kind)
+		}
+		if s.Expected < 0 || s.Expected > 1e12 {
+			return fmt.Errorf("a filter for %d fingerprints", s.Expected)
 		}
 		return nil
 	case Bloom, TwoTier:
@@ -101,6 +107,9 @@ func (s Spec) Check() error {
 // String returns what [ParseSpec] reads.
 func (s Spec) String() string {
 	text := string(s.Kind)
+	if s.Kind == IntSet && s.Expected > 0 {
+		text += ":" + strconv.FormatInt(s.Expected, 10)
+	}
 	if s.layered() {
 		text += ":" + strconv.FormatFloat(s.Rate, 'g', -1, 64)
 		if s.Expected > 0 {
@@ -108,6 +117,18 @@ func (s Spec) String() string {
 		}
 	}
 	return text
+}
+
+// load is how many fingerprints a set of integers holds on average: LOAD in lua/seen_intset.lua.
+const load = 186
+
+// SetBits returns the binary logarithm of the sets of integers with which one of so many partitions begins: as many as there are when all
+// that is expected is in them, or fewer by up to a half.
+func (s Spec) SetBits(partitions int) int {
+	if s.Kind != IntSet {
+		return 0
+	}
+	return max(0, bits.Len64(uint64(s.Expected/int64(partitions)/load))-1) //nolint:gosec // Check has seen to that
 }
 
 func (s Spec) plan() dedup.BloomPlan { return dedup.BloomPlan{Expected: s.Expected, Rate: s.Rate} }

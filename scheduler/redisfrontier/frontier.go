@@ -366,7 +366,7 @@ func (f *Frontier) initPartitions(ctx context.Context) error {
 	}
 	calls := make([]*call, len(f.keys))
 	for p := range calls {
-		calls[p] = f.call(initScript, p, schema, f.info.Pace.Delay.Milliseconds(), f.info.Pace.Concurrency, layers)
+		calls[p] = f.call(initScript, p, schema, f.info.Pace.Delay.Milliseconds(), f.info.Pace.Concurrency, layers, f.info.Filter.SetBits(len(f.keys)))
 	}
 	return f.confirmed(ctx, calls)
 }

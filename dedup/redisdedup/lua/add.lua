@@ -9,7 +9,7 @@ local fresh, answers = 0, {}
 for i = 1, #ARGV do
   local a = seen_add(ARGV[i])
   if a == 1 then fresh = fresh + 1 end
-  answers[i] = a
+  answers[i] = DIGITS[a]
 end
 seen_close(fresh)
 if fresh > 0 then call('HINCRBY', M, 'n', fresh) end

@@ -4,9 +4,10 @@
 -- KEYS[2] bp string
 -- ARGV[1] what the filter is
 -- ARGV[2] layers, for bp; empty: none
+-- ARGV[3] binary logarithm of the sets of integers that it begins with
 -- returns what the filter is
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('HSET', KEYS[1], 'fs', ARGV[1], 'n', 0, 'si', 0, 'sp', 0, 'bn', 1, 'ba', 0)
+  redis.call('HSET', KEYS[1], 'fs', ARGV[1], 'n', 0, 'si', ARGV[3], 'sp', 0, 'bn', 1, 'ba', 0)
   if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[2]) end
 end
 return redis.call('HGET', KEYS[1], 'fs')

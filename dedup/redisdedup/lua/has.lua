@@ -6,5 +6,5 @@
 --@ seen
 seen_open()
 local answers = {}
-for i = 1, #ARGV do answers[i] = seen_has(ARGV[i]) end
+for i = 1, #ARGV do answers[i] = DIGITS[seen_has(ARGV[i])] end
 return table.concat(answers)

@@ -4,5 +4,6 @@
 --            while the slot migrates, so no script ever runs on half a filter.
 local call, unpack = redis.call, unpack
 local sub, byte, floor, max, min = string.sub, string.byte, math.floor, math.max, math.min
+local DIGITS = {[0] = '0', '1', '2', '3'} -- concatenating numbers takes Lua as long as adding to a set
 local M, P = KEYS[1], sub(KEYS[1], 1, -2)
 if call('EXISTS', M) == 0 then return {err = 'NOFILTER the filter does not exist (any more)'} end

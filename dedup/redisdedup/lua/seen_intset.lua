@@ -3,7 +3,9 @@
 -- LOAD of them a set, at most twice that in those next to be split, and 512 is 7 standard deviations above twice LOAD.
 -- m.n counts the fingerprints, m.si and m.sp are the level and the next set to be split.
 -- Included by scripts whose prelude gives call, unpack, M, P, byte, sub, floor, min, max.
+-- A crawl whose size was foretold begins with as many sets as that takes, and splits none before it outgrows it.
 local LOAD = 186
+local S = P .. 's:'
 local seen, bits, split, size
 
 local function seen_open()
@@ -14,10 +16,10 @@ end
 
 -- The last 9 digits of a fingerprint, a number that Lua can hold exactly, choose its set.
 local function seen_set(fp)
-  local a = tonumber(sub(fp, -9))
+  local a = sub(fp, -9)
   local b = a % size
   if b < split then b = a % (2 * size) end
-  return P .. 's:' .. b
+  return S .. b
 end
 
 -- seen_add records a fingerprint. 1: it was new, 0: it was seen.
@@ -26,13 +28,17 @@ local function seen_add(fp) return call('SADD', seen_set(fp), fp) end
 local function seen_has(fp) return call('SISMEMBER', seen_set(fp), fp) end
 
 local function seen_grow()
-  local from, to = P .. 's:' .. split, P .. 's:' .. (split + size)
-  local members, leaving = call('SMEMBERS', from), {}
+  local from, to, twice = S .. split, S .. (split + size), 2 * size
+  local members, leaving, n = call('SMEMBERS', from), {}, 0
   for i = 1, #members do
-    if tonumber(sub(members[i], -9)) % (2 * size) ~= split then leaving[#leaving + 1] = members[i] end
+    local member = members[i]
+    if sub(member, -9) % twice ~= split then
+      n = n + 1
+      leaving[n] = member
+    end
   end
-  for i = 1, #leaving, 1000 do
-    local last = min(i + 999, #leaving)
+  for i = 1, n, 1000 do
+    local last = min(i + 999, n)
     call('SREM', from, unpack(leaving, i, last))
     call('SADD', to, unpack(leaving, i, last))
   end
@@ -55,7 +61,7 @@ end
 local function seen_count(expect, n)
   local counted = 0
   for b = 0, size + split - 1 do
-    local key = P .. 's:' .. b
+    local key = S .. b
     local members = call('SMEMBERS', key)
     for i = 1, #members do
       local should = seen_set(members[i])
@@ -70,7 +76,7 @@ end
 local function seen_info()
   local sets, bytes, largest, looked = size + split, 0, 0, 0
   for b = 0, sets - 1, max(1, floor(sets / 32)) do
-    local key = P .. 's:' .. b
+    local key = S .. b
     bytes = bytes + (call('MEMORY', 'USAGE', key) or 0)
     largest = max(largest, call('SCARD', key))
     looked = looked + 1

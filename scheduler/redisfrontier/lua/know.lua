@@ -6,11 +6,11 @@
 --@ seen
 if not open() then return NOCRAWL end
 seen_open()
-local fresh, answers = 0, {}
+local fresh, answers, digits = 0, {}, {[0] = '0', '1', '2', '3'}
 for i = 2, #ARGV do
   local a = seen_add(ARGV[i])
   if a == 1 then fresh = fresh + 1 end
-  answers[i - 1] = a
+  answers[i - 1] = digits[a]
 end
 seen_close(fresh)
 count('n', fresh, 'ni', fresh)
