@@ -26,12 +26,14 @@ func TestTrackerSuite(t *testing.T) {
 	pipetest.RunTrackers(t, func(t *testing.T) pipetest.TrackHarness {
 		server := servers.Mongo(t)
 		db := databaseOfTest(t, server)
+		var turns turnstile
 		open := func(t *testing.T, history int) *Pipeline {
 			t.Helper()
 			p, err := New(t.Context(), Config{URI: server.URI, History: history, Logger: slog.New(slog.DiscardHandler), MaxPause: 200 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}
+			turns.attach(t, server, p)
 			return p
 		}
 		find := func(t *testing.T, coll string, filter bson.D) (docs []bson.Raw) {
@@ -354,11 +356,13 @@ func TestKindThatIsACollectionOfTheFeedIsRefused(t *testing.T) {
 func TestMergeCompletesWhatOthersHaveStored(t *testing.T) {
 	t.Parallel()
 	server := servers.Mongo(t)
+	var turns turnstile
 	open := func() *Pipeline {
 		p, err := New(t.Context(), Config{URI: server.URI, Merge: true, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
+		turns.attach(t, server, p)
 		t.Cleanup(func() { _ = p.Close(context.Background()) })
 		return p
 	}
