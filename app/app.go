@@ -103,7 +103,7 @@ start on one Redis. A spider says what to crawl and what to take from each page.
 		}
 	}
 	add("crawl", p.demoCommand(), p.crawlCommand(), p.workerCommand(), p.seedCommand())
-	add("look", p.statusCommand(), p.listCommand(), p.whyCommand(), p.deadCommand(), p.pauseCommand(), p.resumeCommand(), p.purgeCommand(), p.fetchCommand())
+	add("look", p.statusCommand(), p.listCommand(), p.whyCommand(), p.changesCommand(), p.deadCommand(), p.pauseCommand(), p.resumeCommand(), p.purgeCommand(), p.fetchCommand())
 	add("", p.fingerprintCommand(), p.chaosCommand(), p.versionCommand())
 	return root
 }
