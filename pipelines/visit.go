@@ -38,7 +38,8 @@ type Visit struct {
 // that comes again gives its pages to Track, and nothing to Process.
 //
 // A page that is gone takes its items with it. An item that several pages show is gone when the page it was last seen on is
-// visited again without it, or is gone; if another page goes on showing it, it is back with the next visit of that one.
+// visited again without it, or is gone; if another page goes on showing it, it is back with the next visit of that one. An item that one visit of a call shows no more and another shows
+// has moved.
 type Tracker interface {
 	Pipeline
 	// Track stores what the visits show, and enters what is new, changed, gone or back into the feed: each change once

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -142,11 +141,10 @@ func (s *Store) Track(ctx context.Context, visits []pipelines.Visit) error {
 
 // TrackTo implements [pipelines.Teller]. Others wait while tell runs.
 func (s *Store) TrackTo(ctx context.Context, visits []pipelines.Visit, tell func(context.Context, []pipelines.Item) error) error {
-	visits = slices.Clone(visits)
-	slices.SortStableFunc(visits, func(a, b pipelines.Visit) int { return a.Source.FetchedAt.Compare(b.Source.FetchedAt) })
+	waves := pipelines.Waves(visits)
 	return s.write(ctx, func(w *writer) error {
-		for i := range visits {
-			if err := w.track(&visits[i]); err != nil {
+		for _, wave := range waves {
+			if err := w.wave(wave); err != nil {
 				return err
 			}
 		}

@@ -69,8 +69,24 @@ func seen(item *pipelines.Item, now time.Time) time.Time {
 	return visit.Seen(now)
 }
 
+// wave stores visits in which no page and no item comes twice.
+func (w *writer) wave(visits []pipelines.Visit) error {
+	moved := make(map[pipelines.ID]bool) // shown by one of them, and therefore not gone from another
+	for i := range visits {
+		for j := range visits[i].Items {
+			moved[visits[i].Items[j].ID()] = true
+		}
+	}
+	for i := range visits {
+		if err := w.track(&visits[i], moved); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // track stores what a visit shows: its items, those it shows no more, and the page.
-func (w *writer) track(v *pipelines.Visit) error {
+func (w *writer) track(v *pipelines.Visit, moved map[pipelines.ID]bool) error {
 	key := pageKey(v.Source.Crawl, v.Source.URL)
 	var page pageRecord
 	known, err := get(w.tx.Bucket(pagesBucket), key, &page)
@@ -98,7 +114,7 @@ func (w *writer) track(v *pipelines.Visit) error {
 		}
 	}
 	for _, id := range page.Items {
-		if isShown[id] {
+		if moved[id] {
 			continue
 		}
 		switch {

@@ -98,6 +98,7 @@ type op struct {
 	plan     plan
 	tried    pipelines.News // what the latest try meant to do; "" before
 	collided int            // inserts refused because of a duplicate key
+	counted  bool
 }
 
 // plan is what is to be written for an op.
@@ -165,6 +166,7 @@ func (p *Pipeline) ops(ctx context.Context, looks []*look, known map[string]*pag
 		more, err := p.absent(ctx, missed, back, known)
 		for _, o := range more {
 			if !shown[o.id] {
+				shown[o.id] = true // it may have been found twice
 				ops = append(ops, o)
 			}
 		}
@@ -186,7 +188,7 @@ func reserved(kind string) bool {
 }
 
 // absent finds the items that were last seen on pages that are visited again. It asks the items, not the pages: an item that a worker
-// stored just before it died is found too.
+// stored just before it died is found too. Among them are those that are gone already, and whose change is not known to be in the feed.
 func (p *Pipeline) absent(ctx context.Context, missed, back map[string]*look, known map[string]*pageDoc) (ops []*op, err error) {
 	kinds, err := p.kinds(ctx)
 	if err != nil {
@@ -200,11 +202,11 @@ func (p *Pipeline) absent(ctx context.Context, missed, back map[string]*look, kn
 		return list
 	}
 	for _, kind := range kinds {
-		find := func(looks map[string]*look, gone any) error {
+		find := func(looks map[string]*look, also bson.E) error {
 			if len(looks) == 0 {
 				return nil
 			}
-			filter := bson.D{{Key: "_meta.url", Value: bson.D{{Key: "$in", Value: urls(looks)}}}, {Key: "_meta.gone_at", Value: gone}}
+			filter := bson.D{{Key: "_meta.url", Value: bson.D{{Key: "$in", Value: urls(looks)}}}, also}
 			projection := bson.D{{Key: "_meta.url", Value: 1}, {Key: "_meta.crawl", Value: 1}}
 			cursor, err := p.db.Collection(kind).Find(ctx, filter, options.Find().SetProjection(projection))
 			if err != nil {
@@ -220,20 +222,24 @@ func (p *Pipeline) absent(ctx context.Context, missed, back map[string]*look, kn
 					continue
 				}
 				o := &op{look: l, id: pipelines.ID{Kind: kind, Key: key}}
-				if gone != nil {
+				if back[l.id] != nil {
 					o.back = known[l.id].state.GoneAt
 				}
 				ops = append(ops, o)
 			}
 			return cursor.Err()
 		}
-		if err := find(missed, nil); err != nil {
+		if err := find(missed, bson.E{Key: "_meta.gone_at", Value: nil}); err != nil {
 			return nil, err
 		}
 		for id, l := range back {
-			if err := find(map[string]*look{id: l}, known[id].state.GoneAt); err != nil {
+			if err := find(map[string]*look{id: l}, bson.E{Key: "_meta.gone_at", Value: known[id].state.GoneAt}); err != nil {
 				return nil, err
 			}
+		}
+		unfinished := bson.E{Key: "_meta.pending.id", Value: bson.D{{Key: "$gt", Value: ""}}}
+		if err := errors.Join(find(missed, unfinished), find(back, unfinished)); err != nil {
+			return nil, err
 		}
 	}
 	return ops, nil
@@ -516,9 +522,10 @@ func (o *op) try(news pipelines.News) {
 }
 
 func (p *Pipeline) countNews(o *op) {
-	if o.doc == nil {
+	if o.doc == nil || o.counted {
 		return
 	}
+	o.counted = true
 	switch o.tried {
 	case pipelines.NewsNew:
 		p.count(added)
