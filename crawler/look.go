@@ -87,7 +87,9 @@ func (l *look) header() http.Header {
 		return l.req.Header
 	}
 	host := l.w.budget.knownOf(l.host)
-	if l.audit = host.honesty().Audit(int64(host[sumLooks])); l.audit {
+	// The first visit after the first look is never an audit: a recrawl of a site that has not changed parses nothing.
+	again := m.record.Validators() != revisit.ValidatorsUnknown || !host.honesty().Trusted()
+	if l.audit = again && host.honesty().Audit(int64(host[sumLooks])); l.audit {
 		return l.req.Header
 	}
 	l.conditional = true
