@@ -14,6 +14,7 @@
 --          1 if the partition has no work left}
 --@ hosts
 --@ tasks
+--@ leases
 if not open() then return NOCRAWL end
 local host, stage, at, left = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local before, held, deadline, budget = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -64,12 +65,14 @@ local stages = {
     return true
   end,
   function() -- leases
-    local tokens, ended = each_page('HSCAN', P .. 't', function(value) return read_lease(value).host == host end)
-    for _, token in ipairs(tokens) do
-      deadline = max(deadline, tonumber(call('ZSCORE', P .. 'l', token)))
-      removed = removed + call('HDEL', P .. 't', token)
-      call('ZREM', P .. 'l', token)
-    end
+    local leases = {}
+    local _, ended = each_page('HSCAN', T, function(value, token)
+      local l = read_lease(token, value)
+      if l.host == host then leases[#leases + 1] = l end
+    end)
+    for _, l in ipairs(leases) do deadline = max(deadline, l.deadline) end
+    end_leases(leases)
+    removed = #leases
     s.inflight = s.inflight - removed
     count('l', -removed)
     save({s})

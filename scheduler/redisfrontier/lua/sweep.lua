@@ -36,6 +36,6 @@ each_chunk('ZREM', P .. 'wi', minutes)
 if #minutes > 0 then return 0 end
 local labels = call('HKEYS', P .. 'kl')
 for i = 1, #labels do call('UNLINK', P .. 'k:' .. labels[i]) end
-for key in string.gmatch('kl h r y i l t d x g c o workers', '%S+') do call('UNLINK', P .. key) end
+for key in string.gmatch('kl h r y i l lc t d x g c o workers', '%S+') do call('UNLINK', P .. key) end
 call('DEL', M)
 return 1
