@@ -3,6 +3,7 @@ package scheduler
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -47,6 +48,32 @@ func (t *Task) Check() error {
 		return fmt.Errorf("%w: host %.40q... has %d bytes, at most 255 are allowed", ErrTask, t.Host, len(t.Host))
 	case len(t.Payload) > MaxPayload:
 		return fmt.Errorf("%w: payload has %d bytes, at most %d are allowed", ErrTask, len(t.Payload), MaxPayload)
+	}
+	return nil
+}
+
+// Check returns an error if a frontier cannot accept the payload or the sums of the result; a payload that is too large
+// wraps [ErrTask].
+func (r *Result) Check() error {
+	v := &r.Verdict
+	switch {
+	case v.Payload != nil && v.Kind != KindRevisit && v.Kind != KindRetry:
+		return fmt.Errorf("verdict %q has a payload: only those of Revisit and Retry are kept", v)
+	case len(v.Payload) > MaxPayload:
+		return fmt.Errorf("%w: payload has %d bytes, at most %d are allowed", ErrTask, len(v.Payload), MaxPayload)
+	}
+	return CheckSums(r.Sums)
+}
+
+// CheckSums returns an error if a frontier cannot add the sums up: there are more than MaxSums, or one is not finite.
+func CheckSums(sums []float64) error {
+	if len(sums) > MaxSums {
+		return fmt.Errorf("%d sums, at most %d are kept", len(sums), MaxSums)
+	}
+	for i, s := range sums {
+		if math.IsNaN(s) || math.IsInf(s, 0) {
+			return fmt.Errorf("sum %d is %v", i, s)
+		}
 	}
 	return nil
 }

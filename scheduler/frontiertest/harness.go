@@ -95,7 +95,7 @@ func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		pushCases(), orderCases(), waitCases(), leaseCases(), verdictCases(), paceCases(),
-		doneCases(), crawlCases(), letterCases(), inspectCases(), steerCases(), extraCases(), crowdCases(), modelCases(),
+		doneCases(), crawlCases(), letterCases(), inspectCases(), steerCases(), revisitCases(), extraCases(), crowdCases(), modelCases(),
 	} {
 		all = append(all, group...)
 	}

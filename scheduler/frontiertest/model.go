@@ -59,6 +59,7 @@ type modelHost struct {
 	pace     scheduler.Pace
 	next     time.Time
 	inflight int
+	sums     []float64
 }
 
 type modelState int
@@ -298,6 +299,8 @@ func (m *model) result(t *modelTask) scheduler.Result {
 	}
 	m.stats.Items += int64(res.Items)
 	m.stats.Bytes += res.Bytes
+	res.Sums = [][]float64{nil, {1}, {0.5, float64(m.rand.IntN(9) - 4), 2}}[m.rand.IntN(3)]
+	t.host.sums = plus(t.host.sums, res.Sums)
 	t.host.inflight--
 	t.lease = nil
 	switch m.rand.IntN(9) {
@@ -395,7 +398,7 @@ func (m *model) steer() {
 		h := m.hosts[m.rand.IntN(len(m.hosts))]
 		var got, want int
 		var err error
-		switch m.rand.IntN(4) {
+		switch m.rand.IntN(5) {
 		case 0:
 			from, to := m.rand.IntN(3)-1, m.rand.IntN(3)-1
 			m.note("reprioritize %s from %d to %d", h.name, from, to)
@@ -415,12 +418,56 @@ func (m *model) steer() {
 			m.note("purge %s", h.name)
 			want = m.change(func(t *modelTask) bool { return t.host == h && t.state <= parked }, m.remove)
 			got, err = s.PurgeHost(m.ctx, h.name)
+			h.sums = nil
+		case 4:
+			got, want, err = m.reschedule(h)
 		}
 		m.must(err)
 		m.want("changed by: "+m.history[len(m.history)-1], int64(got), int64(want))
 		m.compare()
 		m.sound(m.f)
 	}
+}
+
+// reschedule plans a task of the host anew, whether it is scheduled or not.
+func (m *model) reschedule(h *modelHost) (got, want int, err error) {
+	m.note("reschedule one of %s", h.name)
+	s, ok := m.f.(scheduler.Rescheduler)
+	var list []*modelTask
+	for _, t := range m.tasks {
+		if t.host == h {
+			list = append(list, t)
+		}
+	}
+	if !ok || len(list) == 0 {
+		return 0, 0, nil
+	}
+	t := list[m.rand.IntN(len(list))]
+	due := m.clock.Now().Add(modelRevisit + time.Duration(m.rand.IntN(1000))*time.Second)
+	if t.state == scheduled {
+		want = 1
+		t.due = due.Add(time.Minute)
+		h.sums = plus(h.sums, []float64{0, 7})
+	}
+	done, err := s.Reschedule(m.ctx, h.name, t.ID, func(is scheduler.Task) (scheduler.Task, []float64, bool) {
+		is.Due = due
+		return is, []float64{0, 7}, true
+	})
+	if done {
+		got = 1
+	}
+	return got, want, err
+}
+
+// plus adds more to the sums.
+func plus(sums, more []float64) []float64 {
+	for i, v := range more {
+		if i == len(sums) {
+			sums = append(sums, 0)
+		}
+		sums[i] += v
+	}
+	return sums
 }
 
 // change does something to the tasks that which is true of, and returns their number.
@@ -480,9 +527,36 @@ func (m *model) compare() {
 	} {
 		m.want(c.name, c.got, c.want)
 	}
+	if l, ok := m.f.(scheduler.Ledger); ok {
+		m.compareSums(l)
+	}
 	active := count[queued] + count[leased] + count[delayed]
 	if got := m.rig.done(m.f); got != (active == 0) {
 		m.Errorf("Done says %v with %d tasks active", got, active)
+	}
+}
+
+// compareSums compares numbers that are exact in whatever order they are added.
+func (m *model) compareSums(l scheduler.Ledger) {
+	var total []float64
+	listed := m.rig.hostSums(m.f)
+	for _, h := range m.hosts {
+		total = plus(total, h.sums)
+		got, err := l.Sums(m.ctx, h.name)
+		m.must(err)
+		if !slices.Equal(got, h.sums) || !slices.Equal(listed[h.name], h.sums) {
+			m.Errorf("sums of %s are %v and listed as %v, want %v", h.name, got, listed[h.name], h.sums)
+		}
+	}
+	got, err := l.Sums(m.ctx, "")
+	m.must(err)
+	for i := len(total); i < len(got); i++ { // of hosts that were purged
+		if got[i] != 0 {
+			m.Errorf("sum %d of the crawl is %v, want none", i, got[i])
+		}
+	}
+	if !slices.Equal(got[:min(len(got), len(total))], total) {
+		m.Errorf("sums of the crawl are %v, want %v", got, total)
 	}
 }
 
@@ -490,6 +564,9 @@ func (m *model) compare() {
 func (m *model) finale() {
 	m.settle()
 	m.pass(2 * modelRevisit)
+	if m.rig.done(m.f) && m.available() {
+		m.Error("done with revisits due")
+	}
 	if p, ok := m.f.(scheduler.Parker); ok {
 		_, err := p.Unpark(m.ctx, "one", "two")
 		m.must(err)

@@ -3,6 +3,9 @@ package memfrontier
 import (
 	"context"
 	"fmt"
+	"math"
+
+	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
 // Check implements scheduler.Checker. It is exact at all times.
@@ -59,6 +62,8 @@ func (s *state) check(now int64) (broken []string) {
 		away[e.t.host]++
 		known(e.t, "scheduled")
 	}
+	s.checkCalendars(wrong)
+	s.checkSums(wrong)
 	same("Scheduled", int64(len(s.revisit.list)), s.stats.Scheduled)
 	var parked int64
 	for _, list := range s.parked {
@@ -103,6 +108,60 @@ func (s *state) check(now int64) (broken []string) {
 	same("Hosts", busy, s.stats.Hosts)
 	same("hosts in heaps", s.countPlaced(), int64(len(s.ready.list)+len(s.waiting.list)))
 	return broken
+}
+
+// checkCalendars compares the calendars with where their tasks think to be, and with the index.
+func (s *state) checkCalendars(wrong func(string, ...any)) {
+	for _, c := range []*calendar{&s.delayed, &s.revisit} {
+		for i, e := range c.list {
+			if int(e.t.pos) != i {
+				wrong("task %d: at %d in its calendar, says %d", e.t.number, i, e.t.pos)
+			}
+			if i > 0 && e.before(c.list[(i-1)/4]) {
+				wrong("task %d: out of order in its calendar", e.t.number)
+			}
+		}
+	}
+	n := 0
+	for id, t := range s.planned {
+		for ; t != nil; t = t.next {
+			n++
+			if t.id != id || int(t.pos) >= len(s.revisit.list) || s.revisit.at(t).t != t {
+				wrong("task %d: in the index of revisits by mistake", t.number)
+			}
+		}
+	}
+	if n != len(s.revisit.list) {
+		wrong("revisits: %d in the index, %d in the calendar", n, len(s.revisit.list))
+	}
+}
+
+// checkSums adds up the sums of the hosts.
+func (s *state) checkSums(wrong func(string, ...any)) {
+	var total, size []float64
+	for host, sums := range s.sums {
+		if scheduler.CheckSums(sums) != nil || len(sums) == 0 {
+			wrong("%s: its sums are %v", host, sums)
+		}
+		total = addSums(total, sums)
+		sizes := make([]float64, len(sums))
+		for i, v := range sums {
+			sizes[i] = math.Abs(v)
+		}
+		size = addSums(size, sizes)
+	}
+	for i := range max(len(total), len(s.total)) {
+		is, should, most := 0.0, 0.0, 0.0
+		if i < len(s.total) {
+			is = s.total[i]
+		}
+		if i < len(total) {
+			should, most = total[i], size[i]
+		}
+		if math.Abs(is-should) > 1e-6*(1+most) { // the order of additions is not the same
+			wrong("sum %d of the crawl is %v, those of the hosts make %v", i, is, should)
+		}
+	}
 }
 
 func (s *state) countPlaced() (n int64) {

@@ -78,16 +78,18 @@ type Frontier struct {
 }
 
 var (
-	_ scheduler.Frontier   = (*Frontier)(nil)
-	_ scheduler.Pauser     = (*Frontier)(nil)
-	_ scheduler.Purger     = (*Frontier)(nil)
-	_ scheduler.Parker     = (*Frontier)(nil)
-	_ scheduler.Undertaker = (*Frontier)(nil)
-	_ scheduler.Inspector  = (*Frontier)(nil)
-	_ scheduler.Steerer    = (*Frontier)(nil)
-	_ scheduler.Memo       = (*Frontier)(nil)
-	_ scheduler.Registry   = (*Frontier)(nil)
-	_ scheduler.Checker    = (*Frontier)(nil)
+	_ scheduler.Frontier    = (*Frontier)(nil)
+	_ scheduler.Pauser      = (*Frontier)(nil)
+	_ scheduler.Purger      = (*Frontier)(nil)
+	_ scheduler.Parker      = (*Frontier)(nil)
+	_ scheduler.Undertaker  = (*Frontier)(nil)
+	_ scheduler.Inspector   = (*Frontier)(nil)
+	_ scheduler.Steerer     = (*Frontier)(nil)
+	_ scheduler.Memo        = (*Frontier)(nil)
+	_ scheduler.Registry    = (*Frontier)(nil)
+	_ scheduler.Ledger      = (*Frontier)(nil)
+	_ scheduler.Rescheduler = (*Frontier)(nil)
+	_ scheduler.Checker     = (*Frontier)(nil)
 )
 
 // New returns the frontier of a new crawl, which lives as long as the process.

@@ -77,7 +77,8 @@ func (q *hostHeap) down(i int, e keyed) {
 	q.put(i, e)
 }
 
-// calendar orders tasks by the time they are due; those due at one time keep the order they came in.
+// calendar orders tasks by the time they are due; those due at one time keep the order they came in. Each task knows its
+// place in the one calendar it is in.
 type calendar struct {
 	list []entry
 	seq  uint64
@@ -85,26 +86,30 @@ type calendar struct {
 
 type entry struct {
 	due int64
-	seq uint64
+	seq uint64 // never given twice
 	t   *task
 }
 
 func (e entry) before(o entry) bool { return e.due < o.due || e.due == o.due && e.seq < o.seq }
 
+func (c *calendar) put(i int, e entry) {
+	c.list[i] = e
+	e.t.pos = int32(i) //nolint:gosec // bounded by the number of tasks in memory
+}
+
+// at returns the entry of t, which is in the calendar.
+func (c *calendar) at(t *task) entry { return c.list[t.pos] }
+
+// has reports whether the entry still stands.
+func (c *calendar) has(e entry) bool {
+	i := int(e.t.pos)
+	return i < len(c.list) && c.list[i].seq == e.seq && c.list[i].t == e.t
+}
+
 func (c *calendar) add(due int64, t *task) {
 	c.seq++
-	e := entry{due, c.seq, t}
-	c.list = append(c.list, e)
-	i := len(c.list) - 1
-	for i > 0 {
-		parent := (i - 1) / 4
-		if c.list[parent].before(e) {
-			break
-		}
-		c.list[i] = c.list[parent]
-		i = parent
-	}
-	c.list[i] = e
+	c.list = append(c.list, entry{})
+	c.up(len(c.list)-1, entry{due, c.seq, t})
 }
 
 // pop removes and returns a task that is due, or nil.
@@ -112,14 +117,37 @@ func (c *calendar) pop(now int64) *task {
 	if len(c.list) == 0 || c.list[0].due > now {
 		return nil
 	}
-	t, last := c.list[0].t, len(c.list)-1
+	t := c.list[0].t
+	c.take(t)
+	return t
+}
+
+// take takes t out, which is in the calendar.
+func (c *calendar) take(t *task) {
+	i, last := int(t.pos), len(c.list)-1
 	e := c.list[last]
 	c.list[last] = entry{}
 	c.list = c.list[:last]
-	if last > 0 {
-		c.down(0, e)
+	switch {
+	case i == last:
+	case i > 0 && e.before(c.list[(i-1)/4]):
+		c.up(i, e)
+	default:
+		c.down(i, e)
 	}
-	return t
+}
+
+// up puts e at i, or at the place above where it belongs.
+func (c *calendar) up(i int, e entry) {
+	for i > 0 {
+		parent := (i - 1) / 4
+		if c.list[parent].before(e) {
+			break
+		}
+		c.put(i, c.list[parent])
+		i = parent
+	}
+	c.put(i, e)
 }
 
 // down puts e at i, or at the place below where it belongs.
@@ -138,10 +166,10 @@ func (c *calendar) down(i int, e entry) {
 		if e.before(c.list[best]) {
 			break
 		}
-		c.list[i] = c.list[best]
+		c.put(i, c.list[best])
 		i = best
 	}
-	c.list[i] = e
+	c.put(i, e)
 }
 
 // remove removes the tasks that which is true of, and returns how many there were.
@@ -150,6 +178,9 @@ func (c *calendar) remove(which func(*task) bool) (n int64) {
 	n = int64(len(c.list) - len(kept))
 	if c.list = kept; n == 0 {
 		return 0
+	}
+	for i := range kept {
+		c.put(i, kept[i])
 	}
 	for i := (len(kept) - 2) / 4; i >= 0 && len(kept) > 1; i-- {
 		c.down(i, kept[i])

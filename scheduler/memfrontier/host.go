@@ -12,10 +12,11 @@ import (
 type task struct {
 	id      dedup.Fingerprint
 	payload string
-	next    *task  // in its queue
+	next    *task  // in its queue; of one that waits for a revisit, another of its id that does
 	number  uint64 // of its push; names the task in the journal
 	host    *host
 	first   uint32 // when it first failed or expired, in s since 1970; 0: never
+	pos     int32  // in its calendar
 	expired uint16
 	attempt uint8 // failed so far, counted up to 255
 	level   uint8

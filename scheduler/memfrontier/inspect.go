@@ -46,7 +46,9 @@ func (s *state) inspect(name string, id dedup.Fingerprint) scheduler.Whereabouts
 	if w, found := s.delayed.find(scheduler.PlaceDelayed, is); found {
 		return w
 	}
-	if w, found := s.revisit.find(scheduler.PlaceScheduled, is); found {
+	if t := s.plannedOf(name, id); t != nil {
+		w := t.at(scheduler.PlaceScheduled)
+		w.Task.Due = time.Unix(0, s.revisit.at(t).due)
 		return w
 	}
 	for label, list := range s.parked {

@@ -37,8 +37,11 @@ type Recovery struct {
 }
 
 const (
-	magic  = "lycosa-frontier "
-	format = 2
+	magic = "lycosa-frontier "
+	// format is what is written; oldest is what is read still. Format 3 has payloads and sums of finished tasks, and tasks that
+	// are planned anew.
+	format = 3
+	oldest = 2
 	suffix = ".journal"
 	// grown is by how much more than three times the size it had when it was made a journal must have
 	// grown to be made anew, in bytes.
@@ -78,8 +81,8 @@ type journal struct {
 // restart every task that was not finished is queued again where it stood, and hosts with a delay
 // wait it out once.
 //
-// A journal that was torn at its end is cut off there; [Frontier.Recovered] says so. One that is not a
-// journal, or of a newer format, is an error and stays as it is.
+// A journal that was torn at its end is cut off there; [Frontier.Recovered] says so. One of an older format is made anew in the
+// present one. One that is not a journal, or of a newer format, is an error and stays as it is.
 //
 // When the journal cannot be written, because the disk is full say, calls return an error that wraps
 // scheduler.ErrUnavailable. Nothing new is taken in until it can be written again; what is leased can be finished, and
@@ -187,6 +190,18 @@ func (j *journal) recover(f *Frontier) error {
 	p.settle(f.clock)
 	f.s.tick(f.clock)
 	j.file, j.size, j.limit = file, good, 3*p.snapshot+grown
+	if p.format == format {
+		return nil
+	}
+	// What is noted from now on must not be read as of the old format.
+	d, err := j.draft(f.s, f.clock)
+	if err == nil {
+		err = j.adopt(d)
+	}
+	if err != nil {
+		_ = j.file.Close()
+		return fmt.Errorf("%s: bring to format %d: %w", name, format, err)
+	}
 	return nil
 }
 
@@ -201,9 +216,10 @@ func (p *replay) read(file io.Reader) (good int64, err error) {
 		return 0, err
 	case errors.Is(err, io.EOF) || !found || bad != nil:
 		return 0, errors.New("not a journal of a frontier")
-	case n != format:
-		return 0, fmt.Errorf("written by another version of lycosa: format %d, this one knows %d", n, format)
+	case n < oldest || n > format:
+		return 0, fmt.Errorf("written by another version of lycosa: format %d, this one knows %d to %d", n, oldest, format)
 	}
+	p.format = n
 	good = int64(len(head))
 	var body []byte
 	for {

@@ -29,6 +29,8 @@ type picture struct {
 	Seen      int
 	Paces     map[string]scheduler.Pace
 	Memos     map[memoKey]memo
+	Sums      map[string][]float64
+	Total     []float64
 	Counters  []int64
 	Outcomes  map[string]int64
 	Paused    bool
@@ -44,7 +46,7 @@ func (t *task) String() string {
 func take(s *state, loose bool) picture {
 	p := picture{
 		Queued: map[string]map[uint8][]string{}, Seen: len(s.seen), Paces: map[string]scheduler.Pace{},
-		Memos: maps.Clone(s.memos.values), Outcomes: maps.Clone(s.stats.Outcomes), Paused: s.paused,
+		Memos: maps.Clone(s.memos.values), Sums: s.sums, Total: s.total, Outcomes: maps.Clone(s.stats.Outcomes), Paused: s.paused,
 	}
 	queued := func(t *task) {
 		if p.Queued[t.host.name] == nil {
@@ -200,6 +202,7 @@ func (w *walk) step() {
 		w.leases = slices.Delete(w.leases, i, i+1)
 		w.must(w.f.Finish(ctx, scheduler.Result{
 			Lease: l, Verdict: w.verdict(), Outcome: []string{"", "ok", "bad"}[w.rand.IntN(3)], Items: w.rand.IntN(2), Bytes: 5, Status: 404,
+			Sums: w.sums(),
 		}))
 	case n < 84:
 		w.must(w.f.SetPace(ctx, fmt.Sprintf("h%d", w.rand.IntN(9)), []scheduler.Pace{{}, {Delay: time.Second}, {Concurrency: 5}}[w.rand.IntN(3)]))
@@ -216,6 +219,8 @@ func (w *walk) step() {
 		w.must(w.f.Resume(ctx))
 	case n < 96:
 		w.steer(ctx)
+	case n < 98 && w.pushed > 0:
+		w.reschedule(ctx)
 	default:
 		w.clock.at = w.clock.at.Add(time.Duration(w.rand.IntN(30)) * time.Second)
 	}
@@ -241,11 +246,29 @@ func (w *walk) steer(ctx context.Context) {
 	w.must(err)
 }
 
+// sums draws what is added up: whole numbers, so that their order is the same to the total.
+func (w *walk) sums() []float64 {
+	return [][]float64{nil, {1}, {0, -3, float64(w.rand.IntN(9))}}[w.rand.IntN(3)]
+}
+
+func (w *walk) reschedule(ctx context.Context) {
+	i := w.rand.IntN(w.pushed)
+	_, err := w.f.Reschedule(ctx, fmt.Sprintf("h%d", i%7), dedup.Of("", fmt.Sprint(i), nil), func(t scheduler.Task) (scheduler.Task, []float64, bool) {
+		t.Due = w.clock.at.Add(time.Duration(w.rand.IntN(7200)-100) * time.Second)
+		t.Payload = fmt.Appendf(nil, "again%d", w.rand.IntN(100))
+		return t, w.sums(), true
+	})
+	w.must(err)
+}
+
 func (w *walk) verdict() scheduler.Verdict {
+	learnt := fmt.Appendf(nil, "learnt%d", w.rand.IntN(100))
 	return []scheduler.Verdict{
+		scheduler.Revisit(w.clock.at.Add(time.Duration(w.rand.IntN(4000)) * time.Second)).WithPayload(learnt),
+		scheduler.Retry(time.Minute, "x").WithPayload(learnt), scheduler.Revisit(w.clock.at.Add(time.Hour)).WithPayload([]byte{}),
 		scheduler.Done(), scheduler.Retry(time.Minute, "x"), scheduler.Retry(0, "x"), scheduler.Release(), scheduler.Drop("why"),
 		scheduler.Gone("gone"), scheduler.Park("one"), scheduler.Park("two"), scheduler.Revisit(w.clock.at.Add(time.Hour)),
-	}[w.rand.IntN(9)]
+	}[w.rand.IntN(12)]
 }
 
 // TestKilledCrawlComesBack kills a random crawl again and again, between any two calls, compares what comes back, and goes
@@ -507,7 +530,8 @@ func TestForeignJournalIsRefused(t *testing.T) {
 		{"PK\x03\x04 something else\n", "not a journal"},
 		{"lycosa-frontier", "not a journal"},
 		{"lycosa-frontier x\n", "not a journal"},
-		{"lycosa-frontier 3\nwhatever", "format 3, this one knows 2"},
+		{"lycosa-frontier 4\nwhatever", "format 4, this one knows 2 to 3"},
+		{"lycosa-frontier 1\nwhatever", "format 1, this one knows 2 to 3"},
 		{"lycosa-frontier 2\n", "its snapshot is not whole"},
 		{"lycosa-frontier 2\n\x10\x00\x00\x00garbage garbage garbage", "its snapshot is not whole"},
 	} {
@@ -663,6 +687,13 @@ func FuzzReplay(f *testing.F) {
 	s.relevel(s.hosts["h"], 8, 3, 5)
 	s.purgeHost(s.hosts["h"], 6)
 	n.forgot(true, []int{0})
+	s.push([]scheduler.Task{{ID: dedup.FromShort(4), Host: "h"}}, 7)
+	l := s.claim(1, later(7, time.Hour))[0]
+	s.finish(&scheduler.Result{
+		Lease: &scheduler.Lease{Token: l.token}, Verdict: scheduler.Revisit(time.Unix(9999, 0)).WithPayload([]byte("x")), Sums: []float64{1, 2},
+	}, 8)
+	s.replan(l.t, eternity, "y", []float64{3}, 9)
+	s.journal.unsummed("h")
 	f.Add(bytes.Clone(n.buf[frameHead:]))
 	f.Add([]byte("12345678\x02\x01\x01"))
 	f.Fuzz(func(_ *testing.T, body []byte) {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/lycosa-crawl/lycosa/dedup"
@@ -20,7 +21,7 @@ import (
 // them. Tasks are named by the number of their push, counted from 1.
 const (
 	recPush   = iota + 1 // level and flags, id, host, due, payload
-	recFinish            // verdict, number, outcome, items, bytes; by verdict: due, now | due | why, status, now | label
+	recFinish            // verdict and flags, number, outcome, items, bytes; by verdict: due, now | due | why, status, now | label; payload; sums
 	recExpire            // number, why it is dead now or "", now
 	recUnpark            // label
 	recHost              // name, due, 0 | 1 and delay, concurrency
@@ -37,6 +38,16 @@ const (
 	recForget            // the same: struck off
 	recLevel             // level, n, n numbers: tasks moved there, in this order
 	recRemove            // n, n numbers: tasks removed
+	recReplan            // number, due, payload, sums: of a task that waits for a revisit
+	recSums              // of a snapshot: host, sums
+	recUnsum             // host: its sums are removed
+)
+
+// Flags beside a verdict. Format 2 has none.
+const (
+	verdictMask = 0x0f
+	hasPayload  = 0x40
+	hasSums     = 0x80
 )
 
 // Flags beside the level of a task.
@@ -168,11 +179,18 @@ func (n *notes) finished(t *task, r *scheduler.Result, now int64) {
 		return
 	}
 	v := r.Verdict
-	if v.Kind == scheduler.KindRelease && r.Outcome == "" && r.Items == 0 && r.Bytes == 0 {
+	if v.Kind == scheduler.KindRelease && r.Outcome == "" && r.Items == 0 && r.Bytes == 0 && len(r.Sums) == 0 {
 		return
 	}
 	n.open(recFinish)
-	n.byte(byte(v.Kind))
+	kind := byte(v.Kind)
+	if v.Payload != nil {
+		kind |= hasPayload
+	}
+	if len(r.Sums) > 0 {
+		kind |= hasSums
+	}
+	n.byte(kind)
 	n.uint(t.number)
 	n.string(r.Outcome)
 	n.int(int64(r.Items))
@@ -190,6 +208,39 @@ func (n *notes) finished(t *task, r *scheduler.Result, now int64) {
 	case scheduler.KindPark:
 		n.string(v.Why)
 	}
+	if v.Payload != nil {
+		n.string(string(v.Payload))
+	}
+	if len(r.Sums) > 0 {
+		n.sums(r.Sums)
+	}
+}
+
+// sums notes how many there are, and each in 8 bytes.
+func (n *notes) sums(sums []float64) {
+	n.uint(uint64(len(sums)))
+	for _, v := range sums {
+		n.buf = binary.LittleEndian.AppendUint64(n.buf, math.Float64bits(v))
+	}
+}
+
+func (n *notes) replanned(t *task, due int64, sums []float64) {
+	if n == nil {
+		return
+	}
+	n.open(recReplan)
+	n.uint(t.number)
+	n.int(due)
+	n.string(t.payload)
+	n.sums(sums)
+}
+
+func (n *notes) unsummed(host string) {
+	if n == nil {
+		return
+	}
+	n.open(recUnsum)
+	n.string(host)
 }
 
 func (n *notes) expired(t *task, dead string, now int64) {
@@ -356,6 +407,11 @@ func (s *state) snapshot(n *notes, now int64) {
 		if m.until > now {
 			n.saved(k.host, k.name, m.value, m.until)
 		}
+	}
+	for host, sums := range s.sums {
+		n.open(recSums)
+		n.string(host)
+		n.sums(sums)
 	}
 	n.open(recWhole)
 	n.seal()

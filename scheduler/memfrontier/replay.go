@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type replay struct {
 	live     map[uint64]*revived
 	order    uint64 // of the last task queued
 	clock    int64  // of the frame
+	format   int    // of the journal
 	whole    bool   // the snapshot was read to its end
 	snapshot int64  // size of the journal up to there
 }
@@ -98,6 +100,12 @@ func (p *replay) record(kind byte, r *reader) error {
 		return p.relevel(r)
 	case recRemove:
 		return p.remove(r)
+	case recReplan:
+		return p.replan(r)
+	case recSums:
+		p.s.tally(r.string(), r.sums())
+	case recUnsum:
+		p.s.dropSums(r.string())
 	case recToken:
 		p.s.token = max(p.s.token, scheduler.Token(r.int()))
 	default:
@@ -144,7 +152,8 @@ func (p *replay) push(r *reader) {
 }
 
 func (p *replay) finish(r *reader) error {
-	verdict := scheduler.VerdictKind(r.byte())
+	flags := r.byte()
+	verdict := scheduler.VerdictKind(flags & verdictMask)
 	v := p.live[r.uint()]
 	outcome, items, bytes := r.string(), r.int(), r.int()
 	if v == nil {
@@ -182,6 +191,23 @@ func (p *replay) finish(r *reader) error {
 	default:
 		return fmt.Errorf("unknown verdict %d", verdict)
 	}
+	if flags&hasPayload != 0 {
+		v.payload = r.string()
+	}
+	if flags&hasSums != 0 {
+		p.s.tally(v.host.name, r.sums())
+	}
+	return nil
+}
+
+func (p *replay) replan(r *reader) error {
+	v := p.live[r.uint()]
+	if v == nil || v.place != placeScheduled {
+		return errors.New("a task is planned anew that does not wait for a revisit")
+	}
+	v.due, v.payload = r.int(), r.string()
+	p.s.tally(v.host.name, r.sums())
+	p.add(v)
 	return nil
 }
 
@@ -318,9 +344,7 @@ func (p *replay) settle(now int64) {
 		case placeDelayed:
 			s.delay(&t, v.due)
 		case placeScheduled:
-			t.host.away++
-			s.stats.Scheduled++
-			s.revisit.add(v.due, &t)
+			s.schedule(&t, v.due)
 		case placeParked:
 			s.park(&t, v.label)
 		default:
@@ -382,6 +406,21 @@ func (r *reader) int() int64 {
 }
 
 func (r *reader) string() string { return string(r.take(r.uint())) }
+
+func (r *reader) sums() []float64 {
+	n := r.uint()
+	if n > scheduler.MaxSums {
+		r.bad = true
+		return nil
+	}
+	list := make([]float64, n)
+	for i := range list {
+		if part := r.take(8); part != nil {
+			list[i] = math.Float64frombits(binary.LittleEndian.Uint64(part))
+		}
+	}
+	return list
+}
 
 func (r *reader) id() (id dedup.Fingerprint) {
 	copy(id[:], r.take(uint64(len(id))))

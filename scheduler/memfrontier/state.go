@@ -40,6 +40,7 @@ type state struct {
 	waiting hostHeap // by due time
 	delayed calendar
 	revisit calendar
+	planned map[dedup.Fingerprint]*task // those of revisit
 	parked  map[string][]*task
 	leases  map[scheduler.Token]*held
 	oldest  *held // leases in the order of their deadlines
@@ -47,7 +48,9 @@ type state struct {
 	dead    ring
 	gone    ring
 	memos   memos
-	token   scheduler.Token // the last one given
+	sums    map[string][]float64 // of each host that has some
+	total   []float64            // of all of them
+	token   scheduler.Token      // the last one given
 	// reserved is noted in the journal before a token beyond it is given, so that none is given again after a
 	// restart although claims are not noted.
 	reserved scheduler.Token
@@ -70,12 +73,14 @@ type held struct {
 func newState(c Config) *state {
 	return &state{
 		pace: c.Pace, lease: c.Lease, maxExpired: c.MaxExpired,
-		hosts:  map[string]*host{},
-		seen:   map[dedup.Fingerprint]struct{}{},
-		parked: map[string][]*task{},
-		leases: map[scheduler.Token]*held{},
-		memos:  memos{values: map[memoKey]memo{}},
-		stats:  scheduler.Stats{Outcomes: map[string]int64{}},
+		hosts:   map[string]*host{},
+		seen:    map[dedup.Fingerprint]struct{}{},
+		planned: map[dedup.Fingerprint]*task{},
+		sums:    map[string][]float64{},
+		parked:  map[string][]*task{},
+		leases:  map[scheduler.Token]*held{},
+		memos:   memos{values: map[memoKey]memo{}},
+		stats:   scheduler.Stats{Outcomes: map[string]int64{}},
 	}
 }
 
@@ -184,6 +189,7 @@ func (s *state) tick(now int64) {
 		s.enqueue(t, now)
 	}
 	for t := s.revisit.pop(now); t != nil; t = s.revisit.pop(now) {
+		s.unplan(t)
 		s.stats.Scheduled--
 		t.host.away--
 		s.enqueue(t, now)
@@ -371,8 +377,12 @@ func (s *state) finish(r *scheduler.Result, now int64) bool {
 	}
 	s.stats.Items += int64(r.Items)
 	s.stats.Bytes += r.Bytes
+	s.tally(h.name, r.Sums)
 	s.journal.finished(t, r, now)
 
+	if v.Payload != nil {
+		t.payload = string(v.Payload)
+	}
 	switch v.Kind {
 	case scheduler.KindDone:
 		s.stats.Done++
@@ -409,9 +419,7 @@ func (s *state) reschedule(t *task, due, now int64) {
 		s.enqueue(t, now)
 		return
 	}
-	t.host.away++
-	s.stats.Scheduled++
-	s.revisit.add(due, t)
+	s.schedule(t, due)
 }
 
 func (s *state) park(t *task, label string) {
@@ -543,6 +551,9 @@ func checkResult(r *scheduler.Result) error {
 		return fmt.Errorf("label %.80q... has %d bytes, at most %d are allowed", r.Verdict.Why, len(r.Verdict.Why), maxWhy)
 	case len(r.Outcome) > 64 || strings.Trim(r.Outcome, "abcdefghijklmnopqrstuvwxyz0123456789_") != "":
 		return fmt.Errorf("outcome %.80q: want at most 64 bytes of [a-z0-9_]", r.Outcome)
+	}
+	if err := r.Check(); err != nil {
+		return fmt.Errorf("result for %s: %w", r.Lease.Host, err)
 	}
 	return nil
 }

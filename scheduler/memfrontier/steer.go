@@ -65,6 +65,10 @@ func (f *Frontier) PurgeHost(ctx context.Context, host string) (int, error) {
 	if h := f.s.hosts[host]; h != nil {
 		n = f.s.purgeHost(h, now)
 	}
+	if len(f.s.sums[host]) > 0 {
+		f.s.dropSums(host)
+		f.s.journal.unsummed(host)
+	}
 	return n, f.commit()
 }
 
@@ -94,7 +98,12 @@ func (s *state) purgeHost(h *host, now int64) int {
 		return t.host == h
 	}
 	s.stats.Delayed -= s.delayed.remove(from)
-	s.stats.Scheduled -= s.revisit.remove(from)
+	s.stats.Scheduled -= s.revisit.remove(func(t *task) bool {
+		if t.host == h {
+			s.unplan(t)
+		}
+		return from(t)
+	})
 	for label, list := range s.parked {
 		kept := slices.DeleteFunc(list, from)
 		s.stats.Parked -= int64(len(list) - len(kept))

@@ -4,17 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
 // Done implements [scheduler.Frontier]. It reads all partitions twice. If none had work either time, and none was given
 // any between its two readings, then there was none anywhere at the moment between the two rounds: no lease, so
-// nobody who may push.
+// nobody who may push, and no revisit due, since whoever plans one anew gives a task, too.
 func (f *Frontier) Done(ctx context.Context) (bool, error) {
 	first, active, err := f.given(ctx)
 	if err != nil || active {
@@ -32,46 +29,20 @@ func (f *Frontier) Done(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// given returns how many tasks each partition was ever given, and whether any has some now.
+// given calls given.lua: it returns how many tasks each partition was ever given, and whether any has work now.
 func (f *Frontier) given(ctx context.Context) (given []int64, active bool, err error) {
-	cmds := make([]*redis.SliceCmd, len(f.keys))
-	err = f.command(ctx, func() error {
-		pipe := f.client.Pipeline()
-		for p := range cmds {
-			cmds[p] = pipe.HMGet(ctx, f.keys[p][0], "v", "a", "p", "l", "d")
-		}
-		_, _ = pipe.Exec(ctx) // each command has its own error
-		for p, cmd := range cmds {
-			if err := cmd.Err(); err != nil {
-				return &keyError{f.marks[p], err}
-			}
-		}
-		return nil
-	}, f.marks...)
+	replies, err := f.everywhere(ctx, func(p int) *call { return f.call(givenScript, p) })
 	if err != nil {
 		return nil, false, err
 	}
-	given = make([]int64, len(cmds))
-	for p, cmd := range cmds {
-		fields := cmd.Val()
-		if len(fields) != 5 || fields[0] == nil {
-			return nil, false, scheduler.ErrNoCrawl
+	given = make([]int64, len(replies))
+	for p, reply := range replies {
+		numbers, ok := intsOf(reply, 2)
+		if !ok {
+			return nil, false, fmt.Errorf("counters of partition %d: %w", p, errReply)
 		}
-		for i, field := range fields[1:] {
-			text, ok := field.(string)
-			if !ok {
-				continue // never counted
-			}
-			n, err := strconv.ParseInt(text, 10, 64)
-			if err != nil {
-				return nil, false, fmt.Errorf("counters of partition %d: %w", p, err)
-			}
-			if i == 0 {
-				given[p] = n
-			} else if n != 0 {
-				active = true
-			}
-		}
+		given[p] = numbers[0]
+		active = active || numbers[1] == 1
 	}
 	return given, active, nil
 }

@@ -83,7 +83,8 @@ func (f *Frontier) finish(part int, results []*scheduler.Result) *call {
 	args := make([]any, 0, 1+6*len(results))
 	args = append(args, f.duplicates.Swap(0))
 	for _, r := range results {
-		verdict, number, text := "", "", ""
+		var text any = ""
+		verdict, number := "", ""
 		switch v := r.Verdict; v.Kind {
 		case scheduler.KindDone:
 			verdict = "d"
@@ -99,6 +100,9 @@ func (f *Frontier) finish(part int, results []*scheduler.Result) *call {
 			verdict, text = "g", shorten(v.Why)
 		case scheduler.KindPark:
 			verdict, text = "k", v.Why
+		}
+		if p := r.Verdict.Payload; p != nil {
+			verdict, text = strings.ToUpper(verdict), p
 		}
 		args = append(args, int64(r.Lease.Token), verdict, number, text, r.Outcome, figures(r))
 	}
@@ -128,19 +132,23 @@ func checkResult(r *scheduler.Result) error {
 	case r.Verdict.Kind == scheduler.KindPark && len(r.Verdict.Why) > 1024:
 		return fmt.Errorf("finish: the label to park under has %d bytes, at most 1024 are allowed", len(r.Verdict.Why))
 	}
+	if err := r.Check(); err != nil {
+		return fmt.Errorf("finish: the lease of %s: %w", r.Lease.Host, err)
+	}
 	return nil
 }
 
 // figures packs the numbers of a result; see finish.lua.
 func figures(r *scheduler.Result) []byte {
-	if r.Sent <= 0 && r.Status == 0 && r.Items == 0 && r.Bytes == 0 {
+	if r.Sent <= 0 && r.Status == 0 && r.Items == 0 && r.Bytes == 0 && len(r.Sums) == 0 {
 		return nil
 	}
-	b := make([]byte, 0, 18)
+	b := make([]byte, 0, 18+8*len(r.Sums))
 	b = binary.BigEndian.AppendUint32(b, uint32(min(ceilMillis(max(r.Sent, 0)), math.MaxUint32))) //nolint:gosec // clamped
 	b = binary.BigEndian.AppendUint16(b, uint16(max(0, min(r.Status, math.MaxUint16))))           //nolint:gosec // clamped
 	b = binary.BigEndian.AppendUint32(b, uint32(max(0, min(r.Items, math.MaxUint32))))            //nolint:gosec // clamped
-	return binary.BigEndian.AppendUint64(b, math.Float64bits(float64(max(r.Bytes, 0))))
+	b = binary.BigEndian.AppendUint64(b, math.Float64bits(float64(max(r.Bytes, 0))))
+	return appendSums(b, r.Sums)
 }
 
 // ceilMillis returns d in milliseconds, rounded up: never early.

@@ -27,7 +27,7 @@ import (
 )
 
 // schema is the version of the keys and of what they hold. A crawl of another schema is left alone.
-const schema = "3"
+const schema = "4"
 
 // Config says which crawl to open, and how. Only Crawl must be set.
 type Config struct {
@@ -169,18 +169,20 @@ type Frontier struct {
 }
 
 var (
-	_ scheduler.Frontier   = (*Frontier)(nil)
-	_ scheduler.Pauser     = (*Frontier)(nil)
-	_ scheduler.Purger     = (*Frontier)(nil)
-	_ scheduler.Parker     = (*Frontier)(nil)
-	_ scheduler.Undertaker = (*Frontier)(nil)
-	_ scheduler.Inspector  = (*Frontier)(nil)
-	_ scheduler.Steerer    = (*Frontier)(nil)
-	_ scheduler.Memo       = (*Frontier)(nil)
-	_ scheduler.Registry   = (*Frontier)(nil)
-	_ scheduler.SeedSource = (*Frontier)(nil)
-	_ scheduler.Checker    = (*Frontier)(nil)
-	_ scheduler.Rememberer = (*Frontier)(nil)
+	_ scheduler.Frontier    = (*Frontier)(nil)
+	_ scheduler.Pauser      = (*Frontier)(nil)
+	_ scheduler.Purger      = (*Frontier)(nil)
+	_ scheduler.Parker      = (*Frontier)(nil)
+	_ scheduler.Undertaker  = (*Frontier)(nil)
+	_ scheduler.Inspector   = (*Frontier)(nil)
+	_ scheduler.Steerer     = (*Frontier)(nil)
+	_ scheduler.Memo        = (*Frontier)(nil)
+	_ scheduler.Registry    = (*Frontier)(nil)
+	_ scheduler.SeedSource  = (*Frontier)(nil)
+	_ scheduler.Ledger      = (*Frontier)(nil)
+	_ scheduler.Rescheduler = (*Frontier)(nil)
+	_ scheduler.Checker     = (*Frontier)(nil)
+	_ scheduler.Rememberer  = (*Frontier)(nil)
 )
 
 // Open opens a crawl, and creates it if there is none of the name. The client stays the caller's; it must not

@@ -27,8 +27,8 @@ import (
 //	                         n seen, u duplicates, k done, x dead, g gone, xt and gt those of them whose letters made room,
 //	                         r retries, e expired, b hosts with tasks,
 //	                         i items, j bytes; q last token, t last time, z paused, w waited for until; pd, pc the crawl's
-//	                         delay and concurrency; si, sp, bn, ba, cn the state of the filter, by its kind; gh, gs, gl, gc
-//	                         how far a sweep came
+//	                         delay and concurrency; si, sp, bn, ba, cn the state of the filter, by its kind; wb buckets of
+//	                         wx; gh, gs, gl, gc how far a sweep came
 //	!                 -      never exists (see lua/prelude.lua)
 //	h                 hash   host -> packed record
 //	r, y, i           zset   hosts that are not due, due, kept for their delay alone (see lua/hosts.lua)
@@ -37,8 +37,10 @@ import (
 //	l                 zset   claim -> when to look at its leases, ms (see lua/leases.lua)
 //	lc                hash   claim -> number of its leases that are held
 //	d                 zset   delayed tasks -> due, ms
-//	w:<minute>        list   tasks to be revisited in that minute
+//	w:<minute>        list   tasks to be revisited in that minute (see lua/calendar.lua)
 //	wi                zset   minute -> its ms
+//	wx:<n>            hash   beginning of a fingerprint -> minutes in which it is to be revisited
+//	hs                hash   host -> its sums (see lua/sums.lua)
 //	k:<label>         list   tasks parked under the label
 //	kl                hash   label -> number of tasks
 //	x, g              list   dead letters, dead links: the newest 10,000

@@ -5,6 +5,8 @@
 --@ hosts
 --@ tasks
 --@ leases
+--@ calendar
+--@ sums
 --@ seen
 if not open() then return NOCRAWL end
 local broken = {}
@@ -72,12 +74,30 @@ expect('counter of the leased, by lease', c[2], #leases / 2)
 expect('counter of the delayed', c[3], call('ZCARD', P .. 'd'))
 expect('counter of the busy hosts', c[6], busy)
 
-local scheduled = 0
-for _, minute in ipairs(call('ZRANGE', P .. 'wi', 0, -1)) do
-  local n = call('LLEN', P .. 'w:' .. minute)
-  if n == 0 then expect('revisits in minute ' .. minute, 0, 'some') end
-  scheduled = scheduled + n
+local scheduled, planned = 0, {}
+for _, minute in ipairs(call('ZRANGE', WI, 0, -1)) do
+  local list = call('LRANGE', P .. 'w:' .. minute, 0, -1)
+  if #list == 0 then expect('revisits in minute ' .. minute, 0, 'some') end
+  expect('score of minute ' .. minute, tonumber(call('ZSCORE', WI, minute)), minute * 60000)
+  for _, r in ipairs(list) do
+    local level, host, rest = read_plan(r)
+    expect('a plan of ' .. host .. ', written anew', write_plan(level, host, rest) == r, true)
+    local entry = sub(rest, 1, 4) .. minute
+    planned[entry] = (planned[entry] or 0) + 1
+  end
+  scheduled = scheduled + #list
 end
+bucket('\0\0\0\0')
+for n = 0, buckets do -- one more than there are
+  local all = call('HGETALL', P .. 'wx:' .. n)
+  for i = 1, #all, 2 do
+    expect('bucket of an entry of the index', n, bucket(all[i]))
+    for minute in string.gmatch(all[i + 1], '%d+') do
+      planned[all[i] .. minute] = (planned[all[i] .. minute] or 0) - 1
+    end
+  end
+end
+for entry, n in pairs(planned) do expect('plans in minute ' .. sub(entry, 5) .. ' that the index has not', n, 0) end
 expect('counter of the scheduled', c[4], scheduled)
 
 local parked, labels = 0, call('HGETALL', P .. 'kl')
@@ -89,6 +109,21 @@ end
 expect('counter of the parked', c[5], parked)
 expect('dead letters', call('LLEN', P .. 'x'), c[7] - c[9])
 expect('dead links', call('LLEN', P .. 'g'), c[8] - c[10])
+
+local sums, added, size = call('HGETALL', HS), {}, {}
+for i = 1, #sums, 2 do
+  local name, packed = sums[i], sums[i + 1]
+  if #packed == 0 or #packed % 8 > 0 or #packed > 256 then expect('bytes of the sums of ' .. name, #packed, '8 to 256, by eight') end
+  for k, v in ipairs(unpack_sums(packed, 1)) do
+    if v - v ~= 0 then expect('sum ' .. k .. ' of ' .. name, v, 'finite') end
+    if name ~= '' then added[k], size[k] = (added[k] or 0) + v, (size[k] or 0) + math.abs(v) end
+  end
+end
+local total = unpack_sums(call('HGET', HS, '') or '', 1)
+for k = 1, max(#total, #added) do
+  local is, should = total[k] or 0, added[k] or 0
+  if math.abs(is - should) > 1e-6 * (1 + (size[k] or 0)) then expect('sum ' .. k .. ' of the partition', is, should) end
+end
 
 seen_open()
 seen_count(expect, tonumber(state[8] or 0))

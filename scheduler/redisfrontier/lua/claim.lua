@@ -12,10 +12,11 @@
 --@ hosts
 --@ tasks
 --@ leases
+--@ calendar
 if not open() then return NOCRAWL end
 if paused then return {now, -1, 0} end
 local wanted, lease_time, may_expire, worker = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local D, WI = P .. 'd', P .. 'wi'
+local D = P .. 'd'
 local CHORES = 100 -- of each kind in one call, so that no call takes long
 local MAXBYTES = 8 * 1024 * 1024
 local more = false
@@ -76,21 +77,17 @@ local function promote(entries, counter)
   count(counter, -#entries, 'p', #entries, 'a', #entries)
 end
 
-local function read_entries(list, from)
-  local entries = {}
-  for i = 1, #list do
-    local e = {}
-    e.level, e.host, e.element = read_record(sub(list[i], from))
-    entries[i] = e
-  end
-  return entries
-end
-
 local function undelay()
   local list = call('ZRANGEBYSCORE', D, '-inf', now, 'LIMIT', 0, CHORES)
   if #list == 0 then return end
   more = more or #list == CHORES
-  promote(read_entries(list, 9), 'd')
+  local entries = {}
+  for i = 1, #list do
+    local e = {}
+    e.level, e.host, e.element = read_record(sub(list[i], 9))
+    entries[i] = e
+  end
+  promote(entries, 'd')
   call('ZREM', D, unpack(list))
 end
 
@@ -99,9 +96,14 @@ local function revisit()
   while #entries < CHORES do
     local minute = call('ZRANGEBYSCORE', WI, '-inf', now, 'LIMIT', 0, 1)[1]
     if not minute then break end
-    local list = call('LPOP', P .. 'w:' .. minute, CHORES) or {}
-    if call('EXISTS', P .. 'w:' .. minute) == 0 then call('ZREM', WI, minute) end
-    for _, e in ipairs(read_entries(list, 1)) do entries[#entries + 1] = e end
+    for _, r in ipairs(call('LPOP', P .. 'w:' .. minute, CHORES) or {}) do
+      local e = {}
+      e.level, e.host, e.element = read_plan(r)
+      unindex(e.element, minute)
+      e.element = '\0\0' .. e.element
+      entries[#entries + 1] = e
+    end
+    tidy(minute)
   end
   if #entries == 0 then return end
   more = more or #entries >= CHORES

@@ -3,15 +3,18 @@
 -- ARGV[1] now  ms; 0 = the server's clock
 -- ARGV[2] duplicates to count that the client recognised by itself
 -- ARGV[3..] per result: token, verdict, number, text, outcome, figures
---           verdict  d done, y retry (number: after ms), v revisit (number: at ms), r release, x drop (text: why),
---                    g gone (text: why), k park (text: label)
---           figures  ms from claim to request (4 bytes), status (2), items (4), bytes (8, float); empty = zeros
+--           verdict  d done, y retry (number: after ms), v revisit (number: at ms), Y and V the same (text: payload that
+--                    takes the place of the task's), r release, x drop (text: why), g gone (text: why), k park (text: label)
+--           figures  ms from claim to request (4 bytes), status (2), items (4), bytes (8, float), sums (8 each, float);
+--                    empty = zeros
 --           Results that release are given from the youngest lease to the oldest.
 -- returns {a string with 1 for each result that took effect and 0 for each lost one,
 --          the ms from which there may be work because of them (-1: none), 1 if the partition has no work left}
 --@ hosts
 --@ tasks
 --@ leases
+--@ calendar
+--@ sums
 if not open() then return NOCRAWL end
 local tokens = {}
 for i = 3, #ARGV, 6 do tokens[#tokens + 1] = ARGV[i] end
@@ -43,10 +46,15 @@ for i = 1, #ended do
   if figures ~= '' then
     local sent, st, it, by = struct.unpack('>IHId', figures)
     status, items, bytes = st, items + it, bytes + by
+    if #figures > 18 then tally(l.host, figures, 19) end
     if sent > 0 and delay(s) > 0 then s.next = max(s.next, l.claimed + sent + delay(s)) end
   end
   if outcome ~= '' then outcomes[outcome] = (outcomes[outcome] or 0) + 1 end
   if verdict ~= 'd' then read_task(l) end
+  if verdict == 'V' or verdict == 'Y' then
+    l.element = sub(l.element, 1, body(l.element) + 7) .. text
+    verdict = string.lower(verdict)
+  end
   if verdict == 'd' then
     done = done + 1
   elseif verdict == 'y' then
@@ -57,8 +65,7 @@ for i = 1, #ended do
     retried = retried + 1
   elseif verdict == 'v' then
     local minute = math.ceil(max(0, tonumber(number)) / 60000)
-    call('RPUSH', P .. 'w:' .. format('%.0f', minute), record(l.level, l.host, stamp(l.element, 0, 0)))
-    call('ZADD', P .. 'wi', minute * 60000, format('%.0f', minute))
+    plan(minute, l.level, l.host, sub(l.element, body(l.element)))
     due = min(due, minute * 60000)
     scheduled = scheduled + 1
   elseif verdict == 'r' then
@@ -78,6 +85,8 @@ for i = 1, #ended do
 end
 end_leases(ended)
 due = min(due, save(hosts))
+save_sums()
+if scheduled > 0 then grow(tonumber(state[13] or 0) + scheduled) end
 count('u', tonumber(ARGV[2]), 'l', -#ended, 'k', done + scheduled + dead + gone, 'd', retried, 'r', retried,
   's', scheduled, 'p', released, 'y', parked, 'x', dead, 'g', gone, 'a', retried + released, 'i', items, 'j', bytes)
 for outcome, n in pairs(outcomes) do call('HINCRBY', P .. 'c', outcome, n) end

@@ -15,6 +15,7 @@
 --@ hosts
 --@ tasks
 --@ leases
+--@ calendar
 --@ seen
 if not open() then return NOCRAWL end
 local host, fp, raw = ARGV[2], ARGV[3], ARGV[4]
@@ -34,6 +35,10 @@ end
 local function is_record(r)
   local _, h, element = read_record(r)
   return h == host and is(element)
+end
+local function is_plan(r)
+  local _, h, rest = read_plan(r)
+  return h == host and sub(rest, 1, 8) == raw
 end
 local function is_letter(r)
   local l = read_letter(r)
@@ -112,19 +117,11 @@ local stages = {
     end)
   end,
   function() -- calendar
-    local from = at == '' and '-inf' or format('%.0f', at * 60000)
-    while budget > 0 do
-      local minute = call('ZRANGEBYSCORE', P .. 'wi', from, '+inf', 'LIMIT', 0, 1)[1]
-      if not minute then return nil, true end
-      if minute ~= at then at, off = minute, 0 end
-      local r, _, ended = scan(P .. 'w:' .. minute, is_record)
-      if r then
-        local level, _, element = read_record(r)
-        return answer('scheduled', level, element, minute * 60000)
-      end
-      if not ended then return nil end
-      from = '(' .. format('%.0f', minute * 60000)
-    end
+    local minutes = planned_in(raw)
+    local r, _, minute, ended = each_list(minutes, function(m) return P .. 'w:' .. m end, is_plan)
+    if not r then return nil, ended end
+    local level, _, rest = read_plan(r)
+    return answer('scheduled', level, '\0\0' .. rest, minute * 60000)
   end,
   function() -- parked
     local labels = call('HKEYS', P .. 'kl')

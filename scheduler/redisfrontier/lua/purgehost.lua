@@ -15,6 +15,8 @@
 --@ hosts
 --@ tasks
 --@ leases
+--@ calendar
+--@ sums
 if not open() then return NOCRAWL end
 local host, stage, at, left = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local before, held, deadline, budget = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -39,15 +41,20 @@ local function each_page(command, key, look)
   return list, false
 end
 
--- turn lets the records of a list pass by, and returns how many were the host's and are gone, and whether all did.
-local function turn(key)
+-- turn lets the entries of a list pass by, and returns how many were the host's and are gone, and whether all did. read takes
+-- one apart; lost is told of each that is gone, if it is given.
+local function turn(key, read, lost)
   local gone = 0
   if left < 0 then left = call('LLEN', key) end
   while budget > 0 and left > 0 do
     local list, kept = call('LPOP', key, min(CHUNK, left)) or {}, {}
     for i = 1, #list do
-      local _, h = read_record(list[i])
-      if h ~= host then kept[#kept + 1] = list[i] end
+      local _, h, rest = read(list[i])
+      if h ~= host then
+        kept[#kept + 1] = list[i]
+      elseif lost then
+        lost(rest)
+      end
     end
     each_chunk('RPUSH', key, kept)
     gone, left, budget = gone + #list - #kept, #list == 0 and 0 or left - #list, budget - #list
@@ -90,11 +97,11 @@ local stages = {
   function() -- calendar
     local from = at == '' and '-inf' or format('%.0f', at * 60000)
     while budget > 0 do
-      local minute = call('ZRANGEBYSCORE', P .. 'wi', from, '+inf', 'LIMIT', 0, 1)[1]
+      local minute = call('ZRANGEBYSCORE', WI, from, '+inf', 'LIMIT', 0, 1)[1]
       if not minute then return true end
       if minute ~= at then at, left = minute, -1 end
-      local gone, ended = turn(P .. 'w:' .. minute)
-      if call('EXISTS', P .. 'w:' .. minute) == 0 then call('ZREM', P .. 'wi', minute) end
+      local gone, ended = turn(P .. 'w:' .. minute, read_plan, function(rest) unindex(rest, minute) end)
+      tidy(minute)
       removed = removed + gone
       count('s', -gone)
       if not ended then return false end
@@ -109,7 +116,7 @@ local stages = {
       if label >= at then
         if budget <= 0 then return false end
         if label ~= at then at, left = label, -1 end
-        local gone, ended = turn(P .. 'k:' .. label)
+        local gone, ended = turn(P .. 'k:' .. label, read_record)
         if gone > 0 and call('HINCRBY', P .. 'kl', label, -gone) == 0 then call('HDEL', P .. 'kl', label) end
         removed = removed + gone
         count('y', -gone)
@@ -125,6 +132,7 @@ local stages = {
     s.pending, s.levels = 0, ''
     s.next = max(s.next == held and before or s.next, deadline)
     save({s})
+    drop_sums(host)
     return true
   end,
 }

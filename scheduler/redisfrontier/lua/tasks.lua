@@ -1,7 +1,7 @@
 -- tasks: how a task is written down.
 --   element of a queue  attempts (1 byte, 0 at first), expired (1 byte), when it first failed or expired (4, s; only
 --                       if either of the two is not 0), fingerprint (8), payload
---   record              level (1 hex digit), length of host (1), host, element: in d, w:*, k:*
+--   record              level (1 hex digit), length of host (1), host, element: in d, k:*
 local function record(level, host, element) return level .. char(#host) .. host .. element end
 
 local function read_record(r)

@@ -1,0 +1,205 @@
+package memfrontier
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lycosa-crawl/lycosa/dedup"
+	"github.com/lycosa-crawl/lycosa/scheduler"
+)
+
+// schedule has t, which is nowhere, wait for a revisit.
+func (s *state) schedule(t *task, due int64) {
+	t.host.away++
+	s.stats.Scheduled++
+	s.revisit.add(due, t)
+	t.next = s.planned[t.id]
+	s.planned[t.id] = t
+}
+
+// unplan takes t out of the index of what waits for a revisit.
+func (s *state) unplan(t *task) {
+	first := s.planned[t.id]
+	switch {
+	case first != t:
+		for first.next != t {
+			first = first.next
+		}
+		first.next = t.next
+	case t.next == nil:
+		delete(s.planned, t.id)
+	default:
+		s.planned[t.id] = t.next
+	}
+	t.next = nil
+}
+
+// plannedOf returns a task of host with that id that waits for a revisit, or nil.
+func (s *state) plannedOf(host string, id dedup.Fingerprint) *task {
+	for t := s.planned[id]; t != nil; t = t.next {
+		if t.host.name == host {
+			return t
+		}
+	}
+	return nil
+}
+
+// scheduled returns the task of an entry as its pusher knew it, and when it is due.
+func (e entry) scheduled() scheduler.Task {
+	t := e.t.public()
+	t.Due = time.Unix(0, e.due)
+	return t
+}
+
+// Reschedule implements scheduler.Rescheduler. change may call the frontier.
+func (f *Frontier) Reschedule(ctx context.Context, host string, id dedup.Fingerprint,
+	change func(scheduler.Task) (next scheduler.Task, sums []float64, ok bool),
+) (bool, error) {
+	if err := (&scheduler.Task{Host: host}).Check(); err != nil {
+		return false, err
+	}
+	for {
+		if _, err := f.enter(ctx); err != nil {
+			return false, err
+		}
+		t := f.s.plannedOf(host, id)
+		if t == nil {
+			f.leave()
+			return false, nil
+		}
+		e := f.s.revisit.at(t)
+		before := e.scheduled()
+		f.leave()
+		next, sums, ok := change(before)
+		if !ok {
+			return false, nil
+		}
+		err := (&scheduler.Result{Verdict: scheduler.Revisit(next.Due).WithPayload(next.Payload), Sums: sums}).Check()
+		if err != nil {
+			return false, fmt.Errorf("reschedule a task of %s: %w", host, err)
+		}
+		now, err := f.enter(ctx)
+		if err != nil {
+			return false, err
+		}
+		if !f.s.revisit.has(e) {
+			f.leave()
+			continue
+		}
+		f.s.replan(t, nanos(next.Due), string(next.Payload), sums, now)
+		return true, f.commit()
+	}
+}
+
+// replan gives a task that waits for a revisit another time and payload.
+func (s *state) replan(t *task, due int64, payload string, sums []float64, now int64) {
+	s.revisit.take(t)
+	t.payload = payload
+	s.tally(t.host.name, sums)
+	s.journal.replanned(t, due, sums)
+	if due > now {
+		s.revisit.add(due, t)
+		return
+	}
+	s.unplan(t)
+	s.stats.Scheduled--
+	t.host.away--
+	s.enqueue(t, now)
+}
+
+// Scheduled implements scheduler.Rescheduler. The tasks are those of the moment of the call; those that were claimed or
+// planned anew before their turn came are left out. yield may call the frontier.
+func (f *Frontier) Scheduled(ctx context.Context, yield func(scheduler.Task) bool) error {
+	if _, err := f.enter(ctx); err != nil {
+		return err
+	}
+	entries := slices.Clone(f.s.revisit.list)
+	f.leave()
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.seq, b.seq)) })
+	const step = 500
+	tasks := make([]scheduler.Task, 0, step)
+	for some := range slices.Chunk(entries, step) {
+		if _, err := f.enter(ctx); err != nil {
+			return err
+		}
+		tasks = tasks[:0]
+		for _, e := range some {
+			if f.s.revisit.has(e) {
+				tasks = append(tasks, e.scheduled())
+			}
+		}
+		f.leave()
+		for _, t := range tasks {
+			if !yield(t) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// tally adds to the sums of a host, and to those of the crawl.
+func (s *state) tally(host string, sums []float64) {
+	if len(sums) == 0 {
+		return
+	}
+	s.sums[host] = addSums(s.sums[host], sums)
+	s.total = addSums(s.total, sums)
+}
+
+func addSums(to, sums []float64) []float64 {
+	for i, v := range sums {
+		if i == len(to) {
+			to = append(to, 0)
+		}
+		to[i] += v
+	}
+	return to
+}
+
+// dropSums removes the sums of a host, and takes them from those of the crawl.
+func (s *state) dropSums(host string) {
+	for i, v := range s.sums[host] {
+		s.total[i] -= v
+	}
+	if delete(s.sums, host); len(s.sums) == 0 {
+		s.total = nil
+	}
+}
+
+// Sums implements scheduler.Ledger.
+func (f *Frontier) Sums(ctx context.Context, host string) ([]float64, error) {
+	if _, err := f.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer f.leave()
+	if host == "" {
+		return slices.Clone(f.s.total), nil
+	}
+	return slices.Clone(f.s.sums[host]), nil
+}
+
+// HostSums implements scheduler.Ledger. The hosts are those of the moment of the call; yield may call the frontier.
+func (f *Frontier) HostSums(ctx context.Context, yield func(host string, sums []float64) bool) error {
+	if _, err := f.enter(ctx); err != nil {
+		return err
+	}
+	hosts := make([]string, 0, len(f.s.sums))
+	for host := range f.s.sums {
+		hosts = append(hosts, host)
+	}
+	f.leave()
+	for _, host := range hosts {
+		sums, err := f.Sums(ctx, host)
+		if err != nil {
+			return err
+		}
+		if sums != nil && !yield(host, sums) {
+			return nil
+		}
+	}
+	return nil
+}
