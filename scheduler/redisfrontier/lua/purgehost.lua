@@ -72,12 +72,14 @@ local stages = {
     return true
   end,
   function() -- leases
-    local leases = {}
+    local leases, listed = {}, {} -- a scan may show one twice
     local _, ended = each_page('HSCAN', T, function(value, token)
       local l = read_lease(token, value)
-      if l.host == host then leases[#leases + 1] = l end
+      if l.host ~= host or listed[token] then return end
+      listed[token] = true
+      leases[#leases + 1] = l
+      deadline = max(deadline, l.deadline)
     end)
-    for _, l in ipairs(leases) do deadline = max(deadline, l.deadline) end
     end_leases(leases)
     removed = #leases
     s.inflight = s.inflight - removed
