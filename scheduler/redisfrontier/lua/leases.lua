@@ -15,7 +15,7 @@ end
 local function read_lease(token, r)
   local claimed, deadline, claim, level, h, w = struct.unpack('>dddc1BB', r)
   return {token = token, raw = r, claimed = claimed, deadline = deadline, claim = claim, level = level,
-    host = sub(r, 28, 27 + h), task = 28 + h + w}
+    host = sub(r, 28, 27 + h), task = 28 + h + w, s = false} -- room for its host; see group
 end
 
 local function with_deadline(l, deadline) return sub(l.raw, 1, 8) .. struct.pack('>d', deadline) .. sub(l.raw, 17) end
