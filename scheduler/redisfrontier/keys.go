@@ -35,7 +35,7 @@ import (
 //	q:<level>:<host>  list   queue
 //	t                 hash   token -> lease
 //	l                 zset   claim -> when to look at its leases, ms (see lua/leases.lua)
-//	lc                hash   claim -> number of its leases that are held
+//	lc                hash   claim -> number of its leases that are held, if it had several
 //	d                 zset   delayed tasks -> due, ms
 //	w:<minute>        list   tasks to be revisited in that minute (see lua/calendar.lua)
 //	wi                zset   minute -> its ms

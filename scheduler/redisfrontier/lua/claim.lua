@@ -24,7 +24,7 @@ local more = false
 -- look_over adds the leases of a claim that are over to the list, as far as it has room, and notes when to look at the
 -- others. It returns how many tokens it tried.
 local function look_over(claim, list)
-  local held, tried, again = tonumber(call('HGET', LC, claim)), 0, NEVER
+  local held, tried, again = tonumber(call('HGET', LC, claim) or 1), 0, NEVER
   claim = tonumber(claim)
   while held > 0 and tried < 1000 do -- a claim has no more
     local tokens = {}
@@ -144,7 +144,7 @@ if #moved > 0 then
 end
 
 local function read_y()
-  local n, names = max(8, floor(wanted / 4)), {}
+  local n, names = max(min(8, wanted), floor(wanted / 4)), {}
   local list = call('ZRANGE', Y, y_read, y_read + n - 1, 'WITHSCORES')
   y_read = y_read + n
   y_end = #list == 2 * n and tonumber(list[#list]) or NEVER
@@ -219,7 +219,7 @@ each_chunk('ZADD', Y, to_y)
 
 if got > 0 then
   each_chunk('HSET', T, leases)
-  call('HSET', LC, format('%d', claim), got)
+  if got > 1 then call('HSET', LC, format('%d', claim), got) end
   call('ZADD', L, deadline, format('%d', claim))
   write(served)
   call('HSET', M, 'q', token, 't', now)

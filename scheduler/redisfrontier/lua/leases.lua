@@ -3,7 +3,7 @@
 --           worker, element. The claim is the token of the first lease of the same call; the others follow it one by one.
 -- l   zset  claim -> a time at which its leases must be looked at: none of them has an earlier deadline. One entry for all
 --           leases of a call costs less than one for each; when some were extended, the others' time is found by looking.
--- lc  hash  claim -> number of its leases that are held
+-- lc  hash  claim -> number of its leases that are held; not there if it was a single one
 local T, L, LC = P .. 't', P .. 'l', P .. 'lc'
 
 -- lease_head is what stands before the element.
@@ -35,20 +35,28 @@ local function held(tokens)
   return leases
 end
 
--- end_leases removes leases. Their hosts are the caller's.
+-- end_leases removes leases, as many as a script may look at. Their hosts are the caller's.
 local function end_leases(leases)
-  local tokens, ended = {}, {}
+  local tokens, claims, ended = {}, {}, {}
   for i = 1, #leases do
     local l = leases[i]
     tokens[i] = l.token
+    if not ended[l.claim] then claims[#claims + 1] = format('%d', l.claim) end
     ended[l.claim] = (ended[l.claim] or 0) + 1
   end
-  each_chunk('HDEL', T, tokens)
-  for claim, n in pairs(ended) do
-    claim = format('%d', claim)
-    if call('HINCRBY', LC, claim, -n) == 0 then
-      call('HDEL', LC, claim)
-      call('ZREM', L, claim)
+  if #tokens == 0 then return end
+  local held, over, counted, left = call('HMGET', LC, unpack(claims)), {}, {}, {}
+  for i = 1, #claims do
+    local rest = (held[i] or 1) - ended[tonumber(claims[i])]
+    if rest > 0 then
+      add(left, claims[i], rest)
+    else
+      over[#over + 1] = claims[i]
+      if held[i] then counted[#counted + 1] = claims[i] end
     end
   end
+  each_chunk('HDEL', T, tokens)
+  each_chunk('ZREM', L, over)
+  each_chunk('HDEL', LC, counted)
+  each_chunk('HSET', LC, left)
 end
