@@ -15,8 +15,9 @@
 //	                                             |-- Drop -----> dead letter > queued, by Replay, as a first attempt
 //	                                             +-- Gone -----> dead link --> queued, by Replay, as a first attempt
 //
-// Queued, leased and delayed tasks are the crawl's work: the crawl is done when there are none.
-// Scheduled, parked, dead and done ones are not.
+// Queued, leased and delayed tasks are the crawl's work, and so is a scheduled one whose time has come, whether a driver
+// counts it as queued already or not: the crawl is done when there are none. Those scheduled for later, parked, dead and done
+// ones are not.
 //
 // # Laws
 //

@@ -6,9 +6,11 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -346,6 +348,77 @@ func (b *bench) memory(ctx context.Context) error {
 		})
 		if err != nil {
 			return err
+		}
+	}
+	return b.waiting(ctx)
+}
+
+// waiting measures the memory of URLs that wait for their revisit, 100 a host, with a record of 24 bytes in the payload. The same
+// crawl with all of them done is taken off: what is left is state and due time. A crawl of ten million pages with a mean
+// interval of thirty days has 230 a minute, one of a million 23.
+func (b *bench) waiting(ctx context.Context) error {
+	const total, each = 300_000, 100
+	record := []byte(`,"c":"` + strings.Repeat("A", 32) + `"}`)
+	payload := 0
+	run := func(perMinute int) (memory int64, err error) {
+		err = b.server(ctx, func(s *redisd.Server) error {
+			f, err := b.open(ctx, s, -1)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			base := time.Now().Truncate(time.Minute).Add(time.Hour)
+			draw := rand.New(rand.NewPCG(1, 2))
+			cost, _, err := measure(ctx, s, func() error {
+				for i := 0; i < total; i += 2000 {
+					list := tasks(i, 2000, each)
+					payload = len(list[0].Payload)
+					if err := pushAll(ctx, f, list, 2000); err != nil {
+						return err
+					}
+					for left := len(list); left > 0; {
+						leases, err := f.Claim(ctx, min(left, 500))
+						if err != nil {
+							return err
+						}
+						left -= len(leases)
+						results := make([]scheduler.Result, len(leases))
+						for k, l := range leases {
+							results[k] = scheduler.Result{Lease: l, Verdict: scheduler.Done()}
+							if perMinute > 0 {
+								at := base.Add(time.Duration(draw.IntN(total/perMinute)) * time.Minute)
+								learnt := slices.Concat(l.Payload[:len(l.Payload)-1], record)
+								results[k].Verdict = scheduler.Revisit(at).WithPayload(learnt)
+							}
+						}
+						if err := f.Finish(ctx, results...); err != nil {
+							return err
+						}
+					}
+				}
+				return nil
+			})
+			memory = cost.Memory
+			return err
+		})
+		return memory, err
+	}
+	done, err := run(0)
+	if err != nil {
+		return err
+	}
+	b.add("memory", "that a URL is known, 100 a host", "B", float64(done)/total)
+	for _, perMinute := range []int{230, 23} {
+		memory, err := run(perMinute)
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("state and due time of a URL that waits for its revisit, %d a minute", perMinute)
+		beyond := float64(memory-done)/total - float64(payload)
+		if perMinute == 230 {
+			b.most("memory", name, "B", beyond, 75)
+		} else {
+			b.add("memory", name, "B", beyond)
 		}
 	}
 	return nil

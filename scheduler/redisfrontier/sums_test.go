@@ -20,6 +20,9 @@ import (
 	"github.com/lycosa-crawl/lycosa/scheduler/redisfrontier"
 )
 
+// visited is the outcome of a visit; it marks a finish.
+const visited = "was_visited"
+
 // TestSumsEqualTheRecountAfterKilledFinishes visits the same pages again and again. Each visit adds a number to the one in the
 // page's payload, and the same to the sums. The connection loses answers, and workers die in the middle of a finish. In the end
 // the payloads must count what the sums say: no finish took effect by half, and none twice.
@@ -27,8 +30,7 @@ func TestSumsEqualTheRecountAfterKilledFinishes(t *testing.T) {
 	t.Parallel()
 	server := servers.Redis(t)
 	client := dial(t, server.URL)
-	// Answers are lost at moments that have nothing to do with what was asked.
-	p := newProxy(t, server.Addr, "")
+	p := newProxy(t, server.Addr, visited)
 	ctx, stop := context.WithTimeout(context.Background(), enough)
 	defer stop()
 	const pages, hosts, workers, kills = 60, 7, 4, 24
@@ -61,6 +63,8 @@ func TestSumsEqualTheRecountAfterKilledFinishes(t *testing.T) {
 	var chaos sync.WaitGroup
 	chaos.Go(func() {
 		for !over.Load() && ctx.Err() == nil {
+			rest(ctx, 20*time.Millisecond)
+			p.lose.Store(true) // the answer to the next finish, which is then repeated
 			rest(ctx, 20*time.Millisecond)
 			p.cut()
 			p.mend()
@@ -111,6 +115,9 @@ func TestSumsEqualTheRecountAfterKilledFinishes(t *testing.T) {
 	if !maps.Equal(sums, recount) || all[1] != total || total < 1500 {
 		t.Errorf("the sums are %v and %v in all, the payloads count %v and %v", sums, all, recount, total)
 	}
+	if s, err := sure.Stats(ctx); err != nil || float64(s.Outcomes[visited]) != all[0] {
+		t.Errorf("%d visits, the sums say %v (%v)", s.Outcomes[visited], all[0], err)
+	}
 	if unsure.Load() == 0 {
 		t.Error("no worker died in the middle of a finish")
 	}
@@ -145,7 +152,9 @@ func live(
 			}
 			by := float64(1 + draw.IntN(5))
 			payload := strconv.AppendFloat(nil, v+by, 'f', -1, 64)
-			r := scheduler.Result{Lease: l, Verdict: scheduler.Revisit(time.Unix(0, 0)).WithPayload(payload), Sums: []float64{1, by}}
+			r := scheduler.Result{
+				Lease: l, Verdict: scheduler.Revisit(time.Unix(0, 0)).WithPayload(payload), Sums: []float64{1, by}, Outcome: visited,
+			}
 			if draw.IntN(4) == 0 {
 				r.Verdict = scheduler.Retry(0, "x").WithPayload(payload)
 			}

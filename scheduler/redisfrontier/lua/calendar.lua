@@ -1,12 +1,14 @@
 -- calendar: the tasks that wait for a revisit.
 -- w:<minute>  list  plans of that minute
 -- wi          zset  minute -> its ms
--- wx:<n>      hash  bucket of the index: the fingerprint's first 4 bytes -> minutes, mostly one; several stand apart by spaces
+-- wx:<n>      hash  bucket of the index: the fingerprint's first 4 bytes -> minutes, mostly one; several stand apart by spaces.
+--                   They are counted from EPOCH, so that Redis packs each into three bytes
 --   plan  level (1 hex digit), length of host (1), where in the payload the host begins (1; 0: not there), the host if it is
 --         not there, fingerprint (8), payload
 -- The index is a linear hash: it grows by a bucket at a time, m.wb counts them, and none has more than some 250 fields, so
 -- that all stay packed. Functions are given a plan without its head: the fingerprint and what follows.
 local WI, BUCKET = P .. 'wi', 128
+local EPOCH = 26297280 -- min, the beginning of 2020
 
 local function write_plan(level, host, rest)
   local at = find(rest, host, 9, true)
@@ -32,29 +34,40 @@ local function bucket(fp)
   return n < buckets and n or n - size
 end
 
+-- minutes_of reads an entry of the index: the names of minutes.
+local function minutes_of(entry)
+  local minutes = {}
+  for m in string.gmatch(entry, '%S+') do minutes[#minutes + 1] = format('%.0f', m + EPOCH) end
+  return minutes
+end
+
 local function index(fp, minute)
-  local key, field = P .. 'wx:' .. bucket(fp), sub(fp, 1, 4)
-  if call('HSETNX', key, field, minute) == 0 then call('HSET', key, field, call('HGET', key, field) .. ' ' .. minute) end
+  local key, field, entry = P .. 'wx:' .. bucket(fp), sub(fp, 1, 4), format('%.0f', minute - EPOCH)
+  if call('HSETNX', key, field, entry) == 0 then call('HSET', key, field, call('HGET', key, field) .. ' ' .. entry) end
 end
 
 -- planned_in returns the minutes in which a fingerprint may be found, in the order of their names.
 local function planned_in(fp)
-  local minutes = {}
-  local text = call('HGET', P .. 'wx:' .. bucket(fp), sub(fp, 1, 4)) or ''
-  for m in string.gmatch(text, '%d+') do minutes[#minutes + 1] = m end
+  local minutes = minutes_of(call('HGET', P .. 'wx:' .. bucket(fp), sub(fp, 1, 4)) or '')
   table.sort(minutes)
   return minutes
 end
 
 local function unindex(fp, minute)
-  local key, field = P .. 'wx:' .. bucket(fp), sub(fp, 1, 4)
-  local minutes = call('HGET', key, field)
-  if minutes == minute then
+  local key, field, gone = P .. 'wx:' .. bucket(fp), sub(fp, 1, 4), format('%.0f', minute - EPOCH)
+  local entry, kept = call('HGET', key, field), {}
+  if entry == gone then
     call('HDEL', key, field)
-  elseif minutes then
-    minutes = string.gsub(' ' .. minutes .. ' ', ' ' .. minute .. ' ', ' ', 1)
-    call('HSET', key, field, sub(minutes, 2, -2))
+    return
   end
+  for m in string.gmatch(entry or '', '%S+') do
+    if m == gone then
+      gone = nil -- one of them
+    else
+      kept[#kept + 1] = m
+    end
+  end
+  if #kept > 0 then call('HSET', key, field, table.concat(kept, ' ')) end
 end
 
 -- grow splits buckets until there are enough for so many tasks.
@@ -83,7 +96,7 @@ end
 local function plan(minute, level, host, rest)
   local name = format('%.0f', minute)
   if call('RPUSH', P .. 'w:' .. name, write_plan(level, host, rest)) == 1 then call('ZADD', WI, minute * 60000, name) end
-  index(rest, name)
+  index(rest, minute)
 end
 
 -- tidy forgets a minute of which no plan is left.

@@ -94,7 +94,7 @@ for n = 0, buckets do -- one more than there are
   local all = call('HGETALL', P .. 'wx:' .. n)
   for i = 1, #all, 2 do
     expect('bucket of an entry of the index', n, bucket(all[i]))
-    for minute in string.gmatch(all[i + 1], '%d+') do
+    for _, minute in ipairs(minutes_of(all[i + 1])) do
       planned[all[i] .. minute] = (planned[all[i] .. minute] or 0) - 1
     end
   end
