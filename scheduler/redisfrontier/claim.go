@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lycosa-crawl/lycosa/scheduler"
@@ -103,27 +104,34 @@ func (f *Frontier) claim(ctx context.Context, parts []int, max int, wait bool, s
 
 func (f *Frontier) parseClaim(reply any, claimed time.Time) (leases []*scheduler.Lease, now, next int64, err error) {
 	list, ok := reply.([]any)
-	if !ok || len(list) < 2 || len(list)%4 != 2 {
+	if !ok || len(list)%3 != 0 || len(list) == 0 {
 		return nil, 0, 0, errReply
 	}
 	now, ok1 := list[0].(int64)
 	next, ok2 := list[1].(int64)
-	if !ok1 || !ok2 {
+	token, ok3 := list[2].(int64)
+	if !ok1 || !ok2 || !ok3 {
 		return nil, 0, 0, errReply
 	}
-	for i := 2; i < len(list); i += 4 {
-		token, ok1 := list[i].(int64)
-		host, ok2 := list[i+1].(string)
-		level, ok3 := list[i+2].(string)
-		element, ok4 := list[i+3].(string)
-		if !ok1 || !ok2 || !ok3 || !ok4 {
+	for queue := range slices.Chunk(list[3:], 3) {
+		host, ok1 := queue[0].(string)
+		level, ok2 := queue[1].(string)
+		elements, ok3 := queue[2].([]any)
+		if !ok1 || !ok2 || !ok3 {
 			return leases, now, next, errReply
 		}
-		l := &scheduler.Lease{Token: scheduler.Token(token), Claimed: claimed, Deadline: claimed.Add(f.lease)}
-		if err := parseElement(l, host, level, element); err != nil {
-			return leases, now, next, err
+		for i := range elements {
+			element, ok := elements[i].(string)
+			if !ok {
+				return leases, now, next, errReply
+			}
+			l := &scheduler.Lease{Token: scheduler.Token(token), Claimed: claimed, Deadline: claimed.Add(f.lease)}
+			if err := parseElement(l, host, level, element); err != nil {
+				return leases, now, next, err
+			}
+			leases = append(leases, l)
+			token++
 		}
-		leases = append(leases, l)
 	}
 	return leases, now, next, nil
 }

@@ -33,8 +33,9 @@ import (
 //	h                 hash   host -> packed record
 //	r, y, i           zset   hosts that are not due, due, kept for their delay alone (see lua/hosts.lua)
 //	q:<level>:<host>  list   queue
-//	l                 zset   token -> deadline, ms
 //	t                 hash   token -> lease
+//	l                 zset   claim -> when to look at its leases, ms (see lua/leases.lua)
+//	lc                hash   claim -> number of its leases that are held, if it had several
 //	d                 zset   delayed tasks -> due, ms
 //	w:<minute>        list   tasks to be revisited in that minute (see lua/calendar.lua)
 //	wi                zset   minute -> its ms

@@ -4,6 +4,7 @@
 -- returns the broken invariants in words
 --@ hosts
 --@ tasks
+--@ leases
 --@ calendar
 --@ sums
 --@ seen
@@ -13,13 +14,28 @@ local function expect(what, is, should)
   if is ~= should then broken[#broken + 1] = what .. ': ' .. tostring(is) .. ', should be ' .. tostring(should) end
 end
 
-local leased, leases = {}, call('HGETALL', P .. 't')
+local leased, claims, leases = {}, {}, call('HGETALL', T)
 for i = 1, #leases, 2 do
-  local l = read_lease(leases[i + 1])
+  local l = read_lease(leases[i], leases[i + 1])
   leased[l.host] = (leased[l.host] or 0) + 1
-  if not call('ZSCORE', P .. 'l', leases[i]) then expect('lease ' .. leases[i] .. ' of ' .. l.host .. ' has a deadline', false, true) end
-  if tonumber(leases[i]) > token then expect('token ' .. leases[i] .. ' is not from the future', false, true) end
+  local c = claims[l.claim] or {held = 0, deadline = NEVER}
+  claims[l.claim] = c
+  c.held, c.deadline = c.held + 1, min(c.deadline, l.deadline)
+  local name = 'lease ' .. l.token .. ' of ' .. l.host .. ' '
+  expect(name .. 'is of its claim', l.token - l.claim >= 0 and l.token - l.claim < 1000, true)
+  expect(name .. 'is from the future', tonumber(l.token) > token, false)
 end
+local n, counted = 0, 0
+for claim, c in pairs(claims) do
+  n = n + 1
+  claim = format('%d', claim)
+  local count = call('HGET', LC, claim)
+  counted = counted + (count and 1 or 0)
+  expect('leases of claim ' .. claim, tonumber(count or 1), c.held)
+  expect('claim ' .. claim .. ' is looked at in time', tonumber(call('ZSCORE', L, claim) or NEVER) <= c.deadline, true)
+end
+expect('claims by number of leases', call('HLEN', LC), counted)
+expect('claims by time', call('ZCARD', L), n)
 
 local hosts, pending, inflight, busy, in_r, in_y = call('HKEYS', H), 0, 0, 0, 0, 0
 for first = 1, #hosts, 1000 do
@@ -56,7 +72,6 @@ local c = call('HMGET', M, 'p', 'l', 'd', 's', 'y', 'b', 'x', 'g', 'xt', 'gt')
 for i = 1, 10 do c[i] = tonumber(c[i] or 0) end
 expect('counter of the queued', c[1], pending)
 expect('counter of the leased', c[2], inflight)
-expect('counter of the leased, by deadline', c[2], call('ZCARD', P .. 'l'))
 expect('counter of the leased, by lease', c[2], #leases / 2)
 expect('counter of the delayed', c[3], call('ZCARD', P .. 'd'))
 expect('counter of the busy hosts', c[6], busy)

@@ -7,43 +7,67 @@
 -- ARGV[4] how often a lease of a task may expire; once more, and it is a dead letter
 -- ARGV[5] worker who claims
 -- ARGV[6] 1 if the worker will wait when there is nothing, and wants to be told when there is
--- returns {now, the ms from which there may be more (-1: not before it is told), then per task: token, host,
---          level, element}
+-- returns {now, the ms from which there may be more (-1: not before it is told), the first token (the others follow it one by
+--          one), then per queue: host, level, {element, ...}}
 --@ hosts
 --@ tasks
+--@ leases
 --@ calendar
 if not open() then return NOCRAWL end
-if paused then return {now, -1} end
+if paused then return {now, -1, 0} end
 local wanted, lease_time, may_expire, worker = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local L, T, D = P .. 'l', P .. 't', P .. 'd'
+local D = P .. 'd'
 local CHORES = 100 -- of each kind in one call, so that no call takes long
 local MAXBYTES = 8 * 1024 * 1024
 local more = false
 
+-- look_over adds the leases of a claim that are over to the list, as far as it has room, and notes when to look at the
+-- others. It returns how many tokens it tried.
+local function look_over(claim, list)
+  local held, tried, again = tonumber(call('HGET', LC, claim) or 1), 0, NEVER
+  claim = tonumber(claim)
+  while held > 0 and tried < 1000 do -- a claim has no more
+    local tokens = {}
+    for i = 1, max(10, held) do tokens[i] = format('%d', claim + tried + i - 1) end
+    local raw = call('HMGET', T, unpack(tokens))
+    for i = 1, #tokens do
+      local l = raw[i] and read_lease(tokens[i], raw[i])
+      if l and l.claim == claim then
+        if l.deadline <= now and #list < CHORES then list[#list + 1] = l else again = min(again, l.deadline) end
+        held = held - 1
+      end
+    end
+    tried = tried + #tokens
+  end
+  if again < NEVER then call('ZADD', L, again, format('%d', claim)) end
+  return tried
+end
+
 local function expire()
-  local tokens = call('ZRANGEBYSCORE', L, '-inf', now, 'LIMIT', 0, CHORES)
-  if #tokens == 0 then return end
-  more = more or #tokens == CHORES
-  local raw, leases = call('HMGET', T, unpack(tokens)), {}
-  for i = 1, #tokens do leases[i] = read_lease(raw[i]) end
+  local claims, leases, tried = call('ZRANGEBYSCORE', L, '-inf', now, 'LIMIT', 0, CHORES), {}, 0
+  if #claims == 0 then return end
+  for i = 1, #claims do
+    if #leases < CHORES and tried < 10 * CHORES then tried = tried + look_over(claims[i], leases) end
+  end
+  more = more or #claims == CHORES or #leases == CHORES or tried >= 10 * CHORES
+  if #leases == 0 then return end
   local hosts, back, dead = group(leases), 0, 0
   for i = #leases, 1, -1 do -- the oldest in front
-    local l = leases[i]
-    local attempts, expired = byte(l.element, 1, 2)
-    l.element = stamp(l.element, attempts, expired + 1)
+    local l = read_task(leases[i])
+    local attempts, before = byte(l.element, 1, 2)
+    l.element = stamp(l.element, attempts, before + 1)
     l.s.inflight = l.s.inflight - 1
-    if expired + 1 > may_expire then
-      bury('x', l, 'lease expired ' .. (expired + 1) .. ' times, last held by ' .. l.worker, 0)
+    if before + 1 > may_expire then
+      bury('x', l, 'lease expired ' .. (before + 1) .. ' times, last held by ' .. l.worker, 0)
       dead = dead + 1
     else
       enqueue(l.s, l.level, l.element, true)
       back = back + 1
     end
   end
-  call('HDEL', T, unpack(tokens))
-  call('ZREM', L, unpack(tokens))
+  end_leases(leases)
   save(hosts)
-  count('e', #tokens, 'l', -#tokens, 'p', back, 'a', back, 'x', dead)
+  count('e', #leases, 'l', -#leases, 'p', back, 'a', back, 'x', dead)
 end
 
 local function promote(entries, counter)
@@ -120,7 +144,7 @@ if #moved > 0 then
 end
 
 local function read_y()
-  local n, names = max(8, floor(wanted / 4)), {}
+  local n, names = max(min(8, wanted), floor(wanted / 4)), {}
   local list = call('ZRANGE', Y, y_read, y_read + n - 1, 'WITHSCORES')
   y_read = y_read + n
   y_end = #list == 2 * n and tonumber(list[#list]) or NEVER
@@ -137,9 +161,9 @@ local function read_y()
 end
 
 -- Serve the first of the line from its best queue; then it stands in line again where it now belongs.
-local out, got, bytes = {now, 0}, 0, 0
-local deadline = format('%d', now + lease_time) -- as text: Redis writes a number down at length each time
-local served, deadlines, leases, to_r, to_y, off_r, off_y = {}, {}, {}, {}, {}, {}, {}
+local claim, deadline, got, bytes = token + 1, now + lease_time, 0, 0
+local out = {now, 0, claim}
+local served, leases, to_r, to_y, off_r, off_y = {}, {}, {}, {}, {}, {}
 local function settle(s, where)
   if s.in_r and where ~= 'r' then off_r[#off_r + 1] = s.name end
   if s.in_y and where ~= 'y' then off_y[#off_y + 1] = s.name end
@@ -158,16 +182,14 @@ while got < wanted and bytes < MAXBYTES do
   local room = min(concurrency(s) - s.inflight, wanted - got, 32)
   if delay(s) > 0 then room = min(room, 1) end
   local list = room > 0 and call('LPOP', queue(s.name, level), room) or {}
-  local head = struct.pack('>d', now) .. level .. char(#worker, #s.name) .. worker .. s.name
-  for i = 1, #list do
-    got = got + 1
-    token = token + 1
-    local id = format('%d', token)
-    local n = 4 * got
-    out[n - 1], out[n], out[n + 1], out[n + 2] = token, s.name, level, list[i]
-    add(deadlines, deadline, id)
-    add(leases, id, head .. list[i])
-    bytes = bytes + #list[i]
+  if #list > 0 then
+    local head, n = lease_head(deadline, claim, level, s.name, worker), #out
+    out[n + 1], out[n + 2], out[n + 3] = s.name, level, list
+    for i = 1, #list do
+      add(leases, format('%d', token + i), head .. list[i])
+      bytes = bytes + #list[i]
+    end
+    got, token = got + #list, token + #list
   end
   s.inflight, s.pending = s.inflight + #list, s.pending - #list
   if s.pending == 0 or #list < room or #s.levels > 1 and call('EXISTS', queue(s.name, level)) == 0 then
@@ -196,8 +218,9 @@ each_chunk('ZADD', R, to_r)
 each_chunk('ZADD', Y, to_y)
 
 if got > 0 then
-  each_chunk('ZADD', L, deadlines)
   each_chunk('HSET', T, leases)
+  if got > 1 then call('HSET', LC, format('%d', claim), got) end
+  call('ZADD', L, deadline, format('%d', claim))
   write(served)
   call('HSET', M, 'q', token, 't', now)
   count('p', -got, 'l', got)

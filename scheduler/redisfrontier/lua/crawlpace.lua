@@ -6,10 +6,11 @@
 -- returns 1
 --@ hosts
 --@ tasks
+--@ leases
 if not open() then return NOCRAWL end
 -- Another concurrency changes the place of hosts with leases only: any host may have one.
-local leases, busy = call('HVALS', P .. 't'), {}
-for i = 1, #leases do busy[i] = read_lease(leases[i]) end
+local leases, busy = call('HGETALL', T), {}
+for i = 1, #leases, 2 do busy[#busy + 1] = read_lease(leases[i], leases[i + 1]) end
 local hosts = group(busy)
 crawl_delay, crawl_concurrency = tonumber(ARGV[2]), tonumber(ARGV[3])
 call('HSET', M, 'pd', crawl_delay, 'pc', crawl_concurrency)

@@ -5,17 +5,16 @@
 -- ARGV[3..] tokens
 -- returns a string with 1 for each lease renewed and 0 for each lost one
 --@ hosts
+--@ leases
 if not open() then return NOCRAWL end
 local tokens, to, effects = {}, {}, {}
 for i = 3, #ARGV do tokens[i - 2] = ARGV[i] end
-local deadlines = call('ZMSCORE', P .. 'l', unpack(tokens))
+local leases = held(tokens)
 for i = 1, #tokens do
-  effects[i] = 0
-  if deadlines[i] and tonumber(deadlines[i]) > now then
-    effects[i] = 1
-    add(to, now + ARGV[2], tokens[i])
-  end
+  local l = leases[i]
+  effects[i] = l and 1 or 0
+  if l then add(to, l.token, with_deadline(l, now + ARGV[2])) end
 end
-each_chunk('ZADD', P .. 'l', to)
+each_chunk('HSET', T, to)
 if #to > 0 then call('HSET', M, 't', now) end
 return table.concat(effects)

@@ -12,39 +12,36 @@
 --          the ms from which there may be work because of them (-1: none), 1 if the partition has no work left}
 --@ hosts
 --@ tasks
+--@ leases
 --@ calendar
 --@ sums
 if not open() then return NOCRAWL end
-local L, T = P .. 'l', P .. 't'
 local tokens = {}
 for i = 3, #ARGV, 6 do tokens[#tokens + 1] = ARGV[i] end
-local raw, deadlines = call('HMGET', T, unpack(tokens)), call('ZMSCORE', L, unpack(tokens))
-local effects, held, ended = {}, {}, {}
+local leases, effects, ended, seen = held(tokens), {}, {}, {}
 for i = 1, #tokens do
-  effects[i] = 0
-  if raw[i] and tonumber(deadlines[i]) > now and not ended[tokens[i]] then
+  local l = leases[i]
+  if l and not seen[l.token] then
+    seen[l.token] = true
     effects[i] = 1
-    ended[tokens[i]] = true
-    local l = read_lease(raw[i])
     l.arg = 6 * i - 3
-    l.token = tokens[i]
-    held[#held + 1] = l
+    ended[#ended + 1] = l
+  else
+    effects[i] = 0
   end
 end
-if #held == 0 then
+if #ended == 0 then
   count('u', tonumber(ARGV[2]))
   return {table.concat(effects), -1, 0}
 end
 
-local hosts, done, retried, delayed, scheduled, released, parked, dead, gone = group(held), 0, 0, 0, 0, 0, 0, 0, 0
-local items, bytes, outcomes, gone_tokens, due = 0, 0, {}, {}, NEVER
-for i = 1, #held do
-  local l = held[i]
+local hosts, done, retried, delayed, scheduled, released, parked, dead, gone = group(ended), 0, 0, 0, 0, 0, 0, 0, 0
+local items, bytes, outcomes, due = 0, 0, {}, NEVER
+for i = 1, #ended do
+  local l = ended[i]
   local s, a = l.s, l.arg
   local verdict, number, text, outcome, figures = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4], ARGV[a + 5]
-  local attempts, expired = byte(l.element, 1, 2)
   local status = 0
-  gone_tokens[i] = l.token
   s.inflight = s.inflight - 1
   if figures ~= '' then
     local sent, st, it, by = struct.unpack('>IHId', figures)
@@ -53,6 +50,7 @@ for i = 1, #held do
     if sent > 0 and delay(s) > 0 then s.next = max(s.next, l.claimed + sent + delay(s)) end
   end
   if outcome ~= '' then outcomes[outcome] = (outcomes[outcome] or 0) + 1 end
+  if verdict ~= 'd' then read_task(l) end
   if verdict == 'V' or verdict == 'Y' then
     l.element = sub(l.element, 1, body(l.element) + 7) .. text
     verdict = string.lower(verdict)
@@ -61,6 +59,7 @@ for i = 1, #held do
     done = done + 1
   elseif verdict == 'y' then
     local at = now + max(0, tonumber(number))
+    local attempts, expired = byte(l.element, 1, 2)
     call('ZADD', P .. 'd', at, struct.pack('>d', l.token) .. record(l.level, l.host, stamp(l.element, attempts + 1, expired)))
     due = min(due, at)
     retried = retried + 1
@@ -84,12 +83,11 @@ for i = 1, #held do
     gone = gone + 1
   end
 end
-call('HDEL', T, unpack(gone_tokens))
-call('ZREM', L, unpack(gone_tokens))
+end_leases(ended)
 due = min(due, save(hosts))
 save_sums()
 if scheduled > 0 then grow(tonumber(state[13] or 0) + scheduled) end
-count('u', tonumber(ARGV[2]), 'l', -#held, 'k', done + scheduled + dead + gone, 'd', retried, 'r', retried,
+count('u', tonumber(ARGV[2]), 'l', -#ended, 'k', done + scheduled + dead + gone, 'd', retried, 'r', retried,
   's', scheduled, 'p', released, 'y', parked, 'x', dead, 'g', gone, 'a', retried + released, 'i', items, 'j', bytes)
 for outcome, n in pairs(outcomes) do call('HINCRBY', P .. 'c', outcome, n) end
 call('HSET', M, 't', now)

@@ -18,14 +18,12 @@ local function queue(host, level) return P .. 'q:' .. level .. ':' .. host end
 local function load(names)
   local raw, out = call('HMGET', H, unpack(names)), {}
   for i = 1, #names do
-    local s = {name = names[i], known = raw[i] and true}
-    if raw[i] then
-      s.next, s.inflight, s.pending, s.delay, s.concurrency = struct.unpack('>dIIIH', raw[i])
-      s.levels = sub(raw[i], 23)
-    else
-      s.next, s.inflight, s.pending, s.delay, s.concurrency, s.levels = 0, 0, 0, CRAWLS_DELAY, CRAWLS_CONCURRENCY, ''
-    end
-    s.was = {servable = servable(s), busy = s.pending + s.inflight > 0, next = s.next, best = sub(s.levels, 1, 1)}
+    local known, at, inflight, pending, own_delay, own_concurrency = raw[i], 0, 0, 0, CRAWLS_DELAY, CRAWLS_CONCURRENCY
+    if known then at, inflight, pending, own_delay, own_concurrency = struct.unpack('>dIIIH', known) end
+    -- Tables that grow field by field cost twice.
+    local s = {name = names[i], known = known and true, next = at, inflight = inflight, pending = pending, delay = own_delay,
+      concurrency = own_concurrency, levels = known and sub(known, 23) or '', was = false}
+    s.was = {servable = servable(s), busy = pending + inflight > 0, next = at, best = sub(s.levels, 1, 1)}
     out[i] = s
   end
   return out

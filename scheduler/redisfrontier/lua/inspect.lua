@@ -14,6 +14,7 @@
 --          dead and gone, instead of level and element: the letter}
 --@ hosts
 --@ tasks
+--@ leases
 --@ calendar
 --@ seen
 if not open() then return NOCRAWL end
@@ -102,10 +103,10 @@ local stages = {
     return answer('queued', level, element, before)
   end,
   function() -- leases
-    return each_page('HSCAN', P .. 't', function(id, value)
-      local l = read_lease(value)
+    return each_page('HSCAN', T, function(id, value)
+      local l = read_task(read_lease(id, value))
       if l.host == host and is(l.element) then
-        return answer('leased', l.level, l.element, id, l.claimed, tonumber(call('ZSCORE', P .. 'l', id)), l.worker)
+        return answer('leased', l.level, l.element, id, l.claimed, l.deadline, l.worker)
       end
     end)
   end,

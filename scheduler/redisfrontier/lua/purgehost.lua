@@ -14,6 +14,7 @@
 --          1 if the partition has no work left}
 --@ hosts
 --@ tasks
+--@ leases
 --@ calendar
 --@ sums
 if not open() then return NOCRAWL end
@@ -71,12 +72,16 @@ local stages = {
     return true
   end,
   function() -- leases
-    local tokens, ended = each_page('HSCAN', P .. 't', function(value) return read_lease(value).host == host end)
-    for _, token in ipairs(tokens) do
-      deadline = max(deadline, tonumber(call('ZSCORE', P .. 'l', token)))
-      removed = removed + call('HDEL', P .. 't', token)
-      call('ZREM', P .. 'l', token)
-    end
+    local leases, listed = {}, {} -- a scan may show one twice
+    local _, ended = each_page('HSCAN', T, function(value, token)
+      local l = read_lease(token, value)
+      if l.host ~= host or listed[token] then return end
+      listed[token] = true
+      leases[#leases + 1] = l
+      deadline = max(deadline, l.deadline)
+    end)
+    end_leases(leases)
+    removed = #leases
     s.inflight = s.inflight - removed
     count('l', -removed)
     save({s})

@@ -2,18 +2,11 @@
 --   element of a queue  attempts (1 byte, 0 at first), expired (1 byte), when it first failed or expired (4, s; only
 --                       if either of the two is not 0), fingerprint (8), payload
 --   record              level (1 hex digit), length of host (1), host, element: in d, k:*
---   lease (in t)        claimed at (8, ms), level, length of worker (1), length of host (1), worker, host, element
 local function record(level, host, element) return level .. char(#host) .. host .. element end
 
 local function read_record(r)
   local n = byte(r, 2)
   return sub(r, 1, 1), sub(r, 3, 2 + n), sub(r, 3 + n)
-end
-
-local function read_lease(r)
-  local w, h = byte(r, 10), byte(r, 11)
-  return {claimed = struct.unpack('>d', r), level = sub(r, 9, 9), worker = sub(r, 12, 11 + w),
-    host = sub(r, 12 + w, 11 + w + h), element = sub(r, 12 + w + h)}
 end
 
 -- body is where the fingerprint stands in an element.
