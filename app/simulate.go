@@ -192,7 +192,7 @@ func (o *simulateOptions) policies() ([]revisit.Policy, error) {
 
 const standardInput = "standard input"
 
-// withInput has read read a file, or standard input for -. What is wrong with it is wrong usage.
+// withInput calls read with a file, or with standard input for -. What is wrong with it is wrong usage.
 func withInput(flag, name string, stdin io.Reader, read func(in io.Reader, name string) error) error {
 	if name == "-" {
 		return usage(read(stdin, standardInput))
