@@ -80,6 +80,9 @@ before is for the crawl to learn in.`,
 			if err != nil {
 				return err
 			}
+			if visits := s.visits(); visits > manyVisits {
+				fmt.Fprintf(p.screen, "simulating some %s visits\n", thousands(int64(visits)))
+			}
 			out, err := s.run(cmd.Context())
 			if err != nil {
 				return err
@@ -189,7 +192,7 @@ func (o *simulateOptions) policies() ([]revisit.Policy, error) {
 
 const standardInput = "standard input"
 
-// withInput has read read a file, or standard input for -. What is wrong with it is wrong usage.
+// withInput calls read with a file, or with standard input for -. What is wrong with it is wrong usage.
 func withInput(flag, name string, stdin io.Reader, read func(in io.Reader, name string) error) error {
 	if name == "-" {
 		return usage(read(stdin, standardInput))
@@ -205,8 +208,11 @@ func withInput(flag, name string, stdin io.Reader, read func(in io.Reader, name 
 	return usage(read(f, name))
 }
 
-// maxSimulated is how many visits a simulation may have, some minutes' worth.
-const maxSimulated = 1e8
+// Visits take about a microsecond each.
+const (
+	maxSimulated = 1e9 // visits of one run
+	manyVisits   = 1e7 // so many in all that a person wonders what takes so long
+)
 
 // fits refuses policies that cannot work for the history's pages, and budgets that nobody would wait for.
 func (s *simulation) fits(p revisit.Policy) error {
@@ -217,6 +223,14 @@ func (s *simulation) fits(p revisit.Policy) error {
 		return fmt.Errorf("twice that would be %.3g visits in the %.4g days of the history, and no more than %g are simulated", visits, s.history.Days, float64(maxSimulated))
 	}
 	return nil
+}
+
+// visits returns about how many there will be, in all runs.
+func (s *simulation) visits() (n float64) {
+	for _, p := range s.policies {
+		n += (1 + 2 + 1) * float64(p.Budget) * s.history.Days
+	}
+	return n
 }
 
 func (s *simulation) run(ctx context.Context) (*outlook, error) {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -19,7 +20,8 @@ func changesOf(t *testing.T) (text, feed string) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var tsv, jsonl strings.Builder
 	entry := func(news, url string, at float64) {
-		fmt.Fprintf(&jsonl, `{"news":%q,"kind":"","url":%q,"crawl":"shop","at":%q}`+"\n", news, url, start.Add(time.Duration(at*24*float64(time.Hour))).Format(time.RFC3339Nano))
+		when := start.Add(time.Duration(at * 24 * float64(time.Hour))).Format(time.RFC3339Nano)
+		fmt.Fprintf(&jsonl, `{"cursor":%d,"news":%q,"kind":"","key":"","url":%q,"crawl":"shop","revision":1,"at":%q,"recorded":%[4]q,"status":200}`+"\n", jsonl.Len()+1, news, url, when)
 	}
 	tsv.WriteString("# days=60 source=test\n")
 	for i := range 60 {
@@ -115,7 +117,7 @@ func TestSimulateRefusesWhatItCannotTell(t *testing.T) {
 		{"--budget 1/d --history " + broken, broken + `:2: news: "odd": want new, changed, gone or back`},
 		{"--budget many --history " + tsv, `--budget: "many": want a rate such as 10000/d, of fetches a s, m, h or d, or unlimited`},
 		{"--budget unlimited --history " + tsv, "--budget unlimited: want a rate such as 10000/d"},
-		{"--budget 100/s --history " + tsv, "--budget 8.64e+06/d: twice that would be 1.04e+09 visits in the 60 days of the history, and no more than 1e+08 are simulated"},
+		{"--budget 100/s --history " + tsv, "--budget 8.64e+06/d: twice that would be 1.04e+09 visits in the 60 days of the history, and no more than 1e+09 are simulated"},
 		{"--budget 60/d --budget 6/d --max 30d --history " + tsv, "--budget 6/d: max (720h0m0s) is less than six times the 240h0m0s in which a budget of 6/d fetches all 60 URLs once: " +
 			"every page would be visited at the maximum; set max to 1441h0m0s or more, or the budget to 12/d or more"},
 		{"--budget 60/d --min 1s --every 1d --history " + tsv, "--min and max mean nothing beside every"},
@@ -127,5 +129,16 @@ func TestSimulateRefusesWhatItCannotTell(t *testing.T) {
 		if got.err != "lycosa simulate: "+c.want+"\n" || got.out != "" {
 			t.Errorf("%s: %s%s, want %s", c.args, got.out, got.err, c.want)
 		}
+	}
+}
+
+func TestSimulateEndsWhenItIsInterrupted(t *testing.T) {
+	t.Parallel()
+	text, _ := changesOf(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := command{}.runContext(t, ctx, "simulate", "--history", write(t, "pages.tsv", text), "--budget", "50/s").want(t, exitInterrupted)
+	if got.out != "" || !strings.HasPrefix(got.err, "simulating some 1,036,800,000 visits\n") {
+		t.Errorf("%s%s", got.out, got.err)
 	}
 }

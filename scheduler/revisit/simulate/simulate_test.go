@@ -41,12 +41,12 @@ func policy(t *testing.T, h *History, p revisit.Policy) Score {
 
 func TestMoreBudgetNeverBuysLess(t *testing.T) {
 	t.Parallel()
-	const pages, days, noise = 400, 120, 0.004
+	const pages, days, noise = 300, 100, 0.004
 	h, _, _ := some(t, pages, days, 6)
 	for _, objective := range []revisit.Objective{revisit.Freshness, revisit.Staleness} {
 		before := Score{Age: math.Inf(1)}
 		first := math.NaN()
-		for budget := revisit.Budget(20); budget < 3000; budget *= 2 {
+		for budget := revisit.Budget(20); budget < 1500; budget *= 2 {
 			s := policy(t, h, revisit.Policy{Budget: budget, Objective: objective})
 			if s.Freshness < before.Freshness-noise || s.Age > before.Age*1.05 {
 				t.Errorf("%v: %v buys %+v, half of it %+v", objective, budget, s, before)
