@@ -107,7 +107,7 @@ func (p *program) importDupefilter(ctx context.Context, o *options, name, spider
 	if err != nil {
 		return err
 	}
-	done := imported{Crawl: name, From: key}
+	done := &imported{Crawl: name, From: key}
 	f, err := p.importInto(ctx, o, place, name, spider, func(rules dedup.Rules) error {
 		done.Fingerprint = rules.Scheme.String()
 		if probe == "" {
@@ -133,7 +133,7 @@ func (o *options) progressLog(log *slog.Logger) *slog.Logger {
 	return log
 }
 
-func (p *program) imported(o *options, done imported) (err error) {
+func (p *program) imported(o *options, done *imported) (err error) {
 	if o.json {
 		return json.NewEncoder(p.out).Encode(done)
 	}
@@ -142,7 +142,7 @@ func (p *program) imported(o *options, done imported) (err error) {
 }
 
 // String is the closing line.
-func (i imported) String() string {
+func (i *imported) String() string {
 	text := fmt.Sprintf("%s read from %s: %s new to %s, %s known already", plural(i.Read, "fingerprint", "fingerprints"), oneLine(i.From), thousands(i.New), i.Crawl, thousands(i.Known))
 	if i.Bad > 0 {
 		text += fmt.Sprintf("; %s no SHA-1 and passed over, the first %s", plural(i.Bad, "entry is", "entries are"), strconv.QuoteToASCII(i.FirstBad))

@@ -37,7 +37,7 @@ func TestIdleParameterOfACrawledSiteIsReported(t *testing.T) {
 	file := filepath.Join(dir, "pages.jsonl")
 	c := command{spiders: []crawler.Spider{siteSpider(shop.URL + "/?id=0")}, env: map[string]string{"LYCOSA_DIR": dir}}
 	c.run(t, "crawl", "site", "--quiet", "--learn-params", file).want(t, exitDone)
-	if n := strings.Count(string(readFile(t, file)), "\n"); n != 91 {
+	if n := strings.Count(readFile(t, file), "\n"); n != 91 {
 		t.Errorf("%d pages are noted, want 91", n)
 	}
 	var r learn.Report

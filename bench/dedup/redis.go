@@ -57,6 +57,13 @@ func (b *bench) redis(ctx context.Context) error {
 		{name: "bloom 1% unsized", spec: redisdedup.Spec{Kind: redisdedup.Bloom, Rate: 0.01}},
 		{name: "twotier 0.1% sized", spec: redisdedup.Spec{Kind: redisdedup.TwoTier, Rate: 0.001, Expected: n}},
 	}
+	defer func() {
+		for _, r := range runners {
+			if r.server != nil {
+				r.server.Stop()
+			}
+		}
+	}()
 	for _, r := range runners {
 		at, err := os.MkdirTemp(dir, "redis-")
 		if err != nil {
@@ -65,7 +72,6 @@ func (b *bench) redis(ctx context.Context) error {
 		if r.server, err = redisd.Start(ctx, at); err != nil {
 			return err
 		}
-		defer r.server.Stop()
 		if err := r.open(ctx); err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}

@@ -135,7 +135,7 @@ func LoadSet(r io.Reader) (*Set, error) {
 		if _, err := io.ReadFull(in, chunk[:16*n]); err != nil {
 			return nil, damagedSet(err)
 		}
-		for i := uint32(0); i < n; i++ {
+		for i := range n {
 			s.AddOne(dedup.Fingerprint(chunk[16*i : 16*i+16]))
 		}
 	}

@@ -197,3 +197,37 @@ func fpsOf(tasks []scheduler.Task) []dedup.Fingerprint {
 	}
 	return fps
 }
+
+func TestKnownFingerprintsAreSeenInEachPartitionAndCountAsNoTask(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	for i, spec := range []redisdedup.Spec{{Kind: redisdedup.IntSet, Expected: 5000}, {Kind: redisdedup.Bloom, Rate: 1e-6}, {Kind: redisdedup.TwoTier, Rate: 0.2}} {
+		c := redisfrontier.Config{Crawl: fmt.Sprint("k", i), Partitions: 3, Filter: spec, Logger: quiet()}
+		if spec.Kind == redisdedup.TwoTier {
+			c.Exact = exactOf
+		}
+		f := openWith(t, client, c)
+		tasks := someTasks(0, 2000, 10)
+		fps := make([]dedup.Fingerprint, 1200)
+		for j := range fps {
+			fps[j] = tasks[j].ID
+		}
+		for round, want := range []int{1200, 0} {
+			if n, err := f.Know(t.Context(), fps...); err != nil || n != want {
+				t.Errorf("%s, round %d: %d were new, want %d, %v", spec, round, n, want, err)
+			}
+		}
+		if s, err := f.Stats(t.Context()); err != nil || s.Seen != 0 || s.Active() != 0 {
+			t.Errorf("%s: %+v, %v", spec, s, err)
+		}
+		if n, err := f.Push(t.Context(), tasks...); err != nil || n != 800 {
+			t.Errorf("%s: %d are queued, want 800, %v", spec, n, err)
+		}
+		if s, err := f.Stats(t.Context()); err != nil || s.Seen != 800 || s.Duplicates != 1200 {
+			t.Errorf("%s: %d seen, %d duplicates, %v", spec, s.Seen, s.Duplicates, err)
+		}
+		if broken, err := f.Check(t.Context()); err != nil || len(broken) > 0 {
+			t.Errorf("%s: %v, %v", spec, broken, err)
+		}
+	}
+}
