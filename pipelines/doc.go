@@ -7,5 +7,11 @@
 //
 // Stages look at each item on its way ([With]), and [Unique] keeps an item that many pages show from being stored many times.
 //
-// jsonpipe (JSON lines), csvpipe and mongopipe are the drivers; pipetest is the suite they pass.
+// [Merge] makes one item of the parts that several pages show.
+//
+// A crawl that comes again gives whole visits to a [Tracker], which knows what it was given before and keeps a [Feed] of what is new,
+// changed, gone or back; [Tracked] passes on what is new or changed to pipelines that only append. mongopipe and filestore are
+// trackers, package forward sends their feed to others.
+//
+// jsonpipe (JSON lines), csvpipe and mongopipe are the other drivers; pipetest is the suite they pass.
 package pipelines

@@ -1,6 +1,7 @@
 package pipelines_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -85,7 +86,7 @@ func TestChangeSurvivesJSON(t *testing.T) {
 		},
 	}
 	line, err := c.AppendJSON(nil)
-	if err != nil || strings.ContainsAny(string(line), "\n") || !strings.Contains(string(line), "<k&>") {
+	if err != nil || bytes.ContainsAny(line, "\n") || !strings.Contains(string(line), "<k&>") {
 		t.Fatalf("%s, %v", line, err)
 	}
 	var back pipelines.Change

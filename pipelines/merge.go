@@ -41,9 +41,13 @@ func Merge(p Pipeline, limit int) Pipeline {
 // field, lists are taken as a whole. It changes neither.
 func MergeObjects(before, after Object) Object {
 	merged := slices.Clone(before)
+	places := make(map[string]int, len(merged))
+	for i := range merged {
+		places[merged[i].Name] = i
+	}
 	for _, f := range after {
-		at := slices.IndexFunc(merged, func(m Field) bool { return m.Name == f.Name })
-		if at < 0 {
+		at, known := places[f.Name]
+		if !known {
 			merged = append(merged, f)
 			continue
 		}

@@ -124,7 +124,7 @@ func Run(ctx context.Context, c Config) (sent int, err error) {
 }
 
 // send gives a batch to the sink until it has taken it.
-func (c *Config) send(ctx context.Context, batch []pipelines.Change) error {
+func (c Config) send(ctx context.Context, batch []pipelines.Change) error {
 	for pause, failed := c.MinPause, false; ; pause = min(2*pause, c.MaxPause) {
 		err := c.Sink.Send(ctx, batch)
 		switch {

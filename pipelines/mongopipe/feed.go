@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -296,10 +297,7 @@ func (p *Pipeline) sweep(ctx context.Context) error {
 }
 
 func (p *Pipeline) sweepOf(ctx context.Context, name string, path ...string) error {
-	field := path[0]
-	for _, part := range path[1:] {
-		field += "." + part
-	}
+	field := strings.Join(path, ".")
 	coll := p.db.Collection(name)
 	for {
 		cursor, err := coll.Find(ctx, bson.D{{Key: field + ".id", Value: bson.D{{Key: "$gt", Value: ""}}}},
