@@ -295,7 +295,7 @@ func TestWrongUsageIsOneLineAndWritesNothing(t *testing.T) {
 		{"crawl books -o mongodb://user:secret@127.0.0.1:1/", `lycosa crawl: --out: mongopipe: neither Database nor the URI names a database: mongodb://host/database`},
 		{"crawl books --redis http://localhost", `lycosa crawl: --redis: redis URL http://localhost: want redis://, rediss:// or redis+sentinel://`},
 		{"crawl books --dedup bloom", `lycosa crawl: --dedup and --dedup-store are for crawls on a Redis; without one, each fingerprint is kept exactly in this process`},
-		{"crawl books --redis redis://127.0.0.1:1 --dedup cuckoo", `lycosa crawl: --dedup: filter "cuckoo": there is no kind "cuckoo"; want intset, set, bloom[:RATE[,SIZE]] or twotier[:RATE[,SIZE]]`},
+		{"crawl books --redis redis://127.0.0.1:1 --dedup cuckoo", `lycosa crawl: --dedup: filter "cuckoo": there is no kind "cuckoo"; want intset[:SIZE], set, bloom[:RATE[,SIZE]] or twotier[:RATE[,SIZE]]`},
 		{"crawl books --redis redis://127.0.0.1:1 --dedup twotier", `lycosa crawl: --dedup twotier: --dedup-store is missing`},
 		{"crawl books --redis redis://127.0.0.1:1 --dedup twotier --dedup-store mongodb://127.0.0.1:1/", `lycosa crawl: --dedup-store mongodb://127.0.0.1:1/: the name of the database is missing`},
 		{"fingerprint mailto:me@example.com", `lycosa fingerprint: URL "mailto:me@example.com" refused: scheme "mailto" is not http or https`},

@@ -25,7 +25,7 @@ func Composed(partition, plain []string) map[string][]string {
 		all[name] = append(all[name], plainScript(name).source)
 	}
 	for _, kind := range seenScripts {
-		for _, s := range []*script{kind.push, kind.check, kind.info, kind.inspect, kind.confirm} {
+		for _, s := range []*script{kind.push, kind.know, kind.check, kind.info, kind.inspect, kind.confirm} {
 			all[s.name] = append(all[s.name], s.source)
 		}
 	}
