@@ -131,7 +131,7 @@ func (j *job) tracked(place *place, pipe pipelines.Pipeline, log *slog.Logger) (
 }
 
 // itemStore is the file that the items of a crawl in a folder are kept in, if it comes again.
-func (p *place) itemStore(crawl string) string { return filepath.Join(p.folder(crawl), "items.db") }
+func (p *place) itemStore(crawl string) string { return filepath.Join(p.folder(crawl), changesFile) }
 
 // open opens the outputs: those that can be away first, so that nothing is created if one is.
 func (all outputs) open(ctx context.Context, stdout io.Writer, log *slog.Logger) (pipelines.Pipeline, error) {

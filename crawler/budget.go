@@ -102,6 +102,7 @@ type price struct {
 	Extra     float64   `json:"extra"`
 	Rooted    int64     `json:"rooted"`
 	Start     float64   `json:"start"`
+	Fetched   float64   `json:"fetched"` // pages whose weights Start knows of
 	Began     time.Time `json:"began"`
 	Stepped   time.Time `json:"stepped"`
 	Unplanned float64   `json:"unplanned"` // of the sums, as far as it is in Extra
@@ -255,7 +256,14 @@ func (b *budget) refresh(ctx context.Context, now time.Time) error {
 	b.price, b.total, b.read = p, total, now
 	b.known = expectedPages(&total, stats)
 	c := b.control()
-	grown := c.Grown(b.policy.Objective, b.total[sumRoots]/max(b.total[sumPages], 1))
+	root := 1.0 // what a page of which nothing is known weighs
+	if pages := b.total[sumPages]; pages > 0 {
+		root = b.total[sumRoots] / pages
+	}
+	if b.outgrown() {
+		c.Rooted, b.price.Fetched = 0, b.total[sumPages]
+	}
+	grown := c.Grown(b.policy.Objective, root)
 	dt := now.Sub(p.Stepped)
 	due := dt >= priceTick
 	if due {
@@ -280,8 +288,12 @@ func (b *budget) refresh(ctx context.Context, now time.Time) error {
 func (b *budget) current(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	grown := b.policy.Budget > 0 && b.total[sumPages] > regrown*float64(b.price.Rooted)
-	return !b.read.IsZero() && now.Sub(b.read) < priceTick && !grown
+	return !b.read.IsZero() && now.Sub(b.read) < priceTick && !b.outgrown()
+}
+
+// outgrown reports whether so many more pages were fetched that the price must be set anew. b.mu is held.
+func (b *budget) outgrown() bool {
+	return b.policy.Budget > 0 && b.total[sumPages] > regrown*b.price.Fetched
 }
 
 // expectedPages is how many pages there will be when all that was pushed is done, if the rest is as what was done.

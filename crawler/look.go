@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -483,7 +484,7 @@ func (l *look) tracked() pipelines.News {
 func (l *look) track(ctx context.Context, news pipelines.News, parsed bool) error {
 	visit := pipelines.Visit{
 		Source: pipelines.Source{URL: l.req.URL, Crawl: l.crawl, FetchedAt: time.Now().UTC()},
-		Status: l.result.Status, News: news, Parsed: parsed,
+		Status: l.result.Status, News: news, Parsed: parsed, Signature: fmt.Sprintf("%016x", l.next.record.Signature),
 	}
 	if parsed {
 		visit.Source.FetchedAt, visit.Items = l.visit.page.FetchedAt, l.visit.page.items

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +17,9 @@ import (
 	"github.com/lycosa-crawl/lycosa/crawler/fetch"
 	"github.com/lycosa-crawl/lycosa/pipelines"
 	"github.com/lycosa-crawl/lycosa/scheduler"
+	"github.com/lycosa-crawl/lycosa/scheduler/memfrontier"
 	"github.com/lycosa-crawl/lycosa/scheduler/revisit"
+	"github.com/lycosa-crawl/lycosa/scheduler/revisit/simulate"
 )
 
 // diary is a pipeline that keeps what it is told of visits.
@@ -78,9 +84,28 @@ func comesAgain(t *testing.T, policy revisit.Policy, test func(t *testing.T, r *
 		d := &diary{}
 		r.config.Pipeline = d
 		r.config.UntilDone = false
+		r.calm()
 		r.config.Spider.Revisit = &Revisit{Policy: policy}
 		test(t, r, d, &handled)
 	})
+}
+
+// calm has the worker do little but visit: months of synthetic time are many heartbeats. The lease is an hour, and the fleet is not
+// told of the worker.
+func (r *rig) calm() {
+	r.t.Helper()
+	f, err := memfrontier.New(memfrontier.Config{Pace: scheduler.Pace{Concurrency: 4}, Lease: time.Hour})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = f.Close() })
+	r.frontier, r.config.Spider.Settings.Lease = f, time.Hour
+	r.config.Frontier = struct {
+		scheduler.Frontier
+		scheduler.Memo
+		scheduler.Ledger
+		scheduler.Rescheduler
+	}{f, f, f, f}
 }
 
 // live works for so long.
@@ -411,9 +436,9 @@ func TestRulesSayWhichPagesComeAgain(t *testing.T) {
 	})
 }
 
-// TestBudgetIsKeptAndBuysTheChanges lets a crawl live for 30 days among pages of which a tenth change each day.
+// TestBudgetIsKeptAndBuysTheChanges lets a crawl live for 60 days among pages of which a tenth change each day.
 func TestBudgetIsKeptAndBuysTheChanges(t *testing.T) {
-	const pages, perDay = 100, 50
+	const pages, perDay = 200, 100
 	comesAgain(t, revisit.Policy{Budget: perDay}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
 		began := time.Now()
 		var index strings.Builder
@@ -428,7 +453,7 @@ func TestBudgetIsKeptAndBuysTheChanges(t *testing.T) {
 			}
 		}
 		r.web.html(home, index.String())
-		r.live(20 * day)
+		r.live(40 * day)
 		before, often, seldom := len(r.web.order), 0, 0
 		hits := func() (n int) {
 			for i := range pages / 10 {
@@ -437,8 +462,8 @@ func TestBudgetIsKeptAndBuysTheChanges(t *testing.T) {
 			return n
 		}
 		had := hits()
-		r.live(10 * day)
-		spent := float64(len(r.web.order)-before) / 10
+		r.live(20 * day)
+		spent := float64(len(r.web.order)-before) / 20
 		often = hits() - had
 		seldom = len(r.web.order) - before - often
 		if spent < 0.8*perDay || spent > 1.25*perDay {
@@ -529,6 +554,151 @@ func TestSeedGivenAgainVisitsAPageThatWaits(t *testing.T) {
 		r.live(time.Hour)
 		if s := r.stats(); r.web.count(home) != 2 || s.Scheduled != 1 {
 			t.Errorf("fetched %d times, %d scheduled", r.web.count(home), s.Scheduled)
+		}
+	})
+}
+
+// world is a site of pages that change at random times, and is watched: how much of it is as the crawler saw it last.
+type world struct {
+	times  [][]float64 // of the changes of each page, in days
+	weight []float64
+	began  time.Time
+
+	mu    sync.Mutex // guards what follows
+	seen  []int      // version of each page when it was fetched last; -1: never
+	at    []float64  // when
+	fresh []float64  // weight × days that the pages were fresh for, in the last third
+	bytes float64    // sent in the last third
+	hits  int        // visits in the last third
+	whole float64    // bytes of all pages, sent
+}
+
+const worldDays = 90.0
+
+func newWorld(pages int, seed uint64) *world {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	w := &world{began: time.Now(), seen: make([]int, pages), at: make([]float64, pages), fresh: make([]float64, pages)}
+	for i := range pages {
+		rate := min(max(math.Exp(2*rng.NormFloat64())/15, 1e-4), 24)
+		var times []float64
+		for t := rng.ExpFloat64() / rate; t < worldDays; t += rng.ExpFloat64() / rate {
+			times = append(times, t)
+		}
+		w.times, w.seen[i] = append(w.times, times), -1
+	}
+	for _, i := range rng.Perm(pages) {
+		w.weight = append(w.weight, 1/float64(i+1)) // Zipf
+	}
+	return w
+}
+
+func (w *world) now() float64 { return float64(time.Since(w.began)) / float64(day) }
+
+func (w *world) version(i int, at float64) int { n, _ := slices.BinarySearch(w.times[i], at); return n }
+
+// settle adds up for how long a page was fresh, until now. w.mu is held.
+func (w *world) settle(i int, until float64) {
+	if w.seen[i] < 0 {
+		return
+	}
+	end := until
+	if n := w.seen[i]; n < len(w.times[i]) {
+		end = min(end, w.times[i][n])
+	}
+	w.fresh[i] += max(end-max(w.at[i], worldDays*2/3), 0)
+}
+
+func (w *world) page(i int, r *fetch.Request) *fetch.Response {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.now()
+	v := w.version(i, now)
+	w.settle(i, now)
+	w.seen[i], w.at[i] = v, now
+	body := content(fmt.Sprintf("page %d version %d %s", i, v, strings.Repeat("and so on ", 300)))
+	etag := fmt.Sprintf(`"%d"`, v)
+	if now > worldDays*2/3 {
+		w.hits++
+		w.whole += float64(len(body))
+	}
+	if r.Header.Get("If-None-Match") == etag {
+		return answer(http.StatusNotModified, "", nil)
+	}
+	if now > worldDays*2/3 {
+		w.bytes += float64(len(body))
+	}
+	return answer(http.StatusOK, body, http.Header{"Etag": {etag}})
+}
+
+// freshness is the share of weight and time that was fresh, over the last third.
+func (w *world) freshness() float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var fresh, sum float64
+	for i := range w.seen {
+		w.settle(i, worldDays)
+		fresh += w.weight[i] * w.fresh[i]
+		sum += w.weight[i]
+	}
+	return fresh / sum / (worldDays / 3)
+}
+
+// TestCrawlIsAsFreshAsTheSimulatorSays has a whole crawl, with its worker, frontier and conditional requests, live through the same
+// 90 days as the simulator's policy.
+func TestCrawlIsAsFreshAsTheSimulatorSays(t *testing.T) {
+	const pages, perDay = 400, 80 // 0.2 visits a page and day
+	comesAgain(t, revisit.Policy{Budget: perDay}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		w := newWorld(pages, 1)
+		var index strings.Builder
+		for i := range pages {
+			fmt.Fprintf(&index, "<a href=/%d>x</a>", i)
+			r.web.pages[fmt.Sprint(home, i)] = func(_ int, req *fetch.Request) (*fetch.Response, error) { return w.page(i, req), nil }
+		}
+		r.web.html(home, index.String())
+		r.config.Spider.Revisit.Rules = []RevisitRule{{Match: home, Never: true}}
+		r.config.Spider.Routes = Routes(testRoute.To(func(_ context.Context, p *Page, _ struct{}) error {
+			p.Follow(testRoute)
+			if i, err := strconv.Atoi(strings.TrimPrefix(p.URL, home)); err == nil {
+				p.SetWeight(w.weight[i])
+			}
+			return nil
+		}))
+		r.live(time.Duration(worldDays * float64(day)))
+
+		h := &simulate.History{Times: w.times, Days: worldDays}
+		for i := range pages {
+			h.Pages = append(h.Pages, fmt.Sprint(home, i))
+		}
+		replay := simulate.NewReplay(h, w.weight)
+		want, err := replay.Policy(t.Context(), revisit.Policy{Budget: perDay})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := w.freshness()
+		if math.Abs(got-want.Freshness) > 0.02 {
+			t.Errorf("fresh at the site %.4f, in the simulator %.4f", got, want.Freshness)
+		}
+		if visits := float64(w.hits) / worldDays * 3; visits > 1.05*perDay {
+			t.Errorf("%.1f visits a day of %d", visits, perDay)
+		}
+
+		// Who fetches all pages in turn, whole, needs that many visits for the same freshness.
+		inTurn := revisit.Budget(perDay)
+		for {
+			score, err := replay.InTurn(t.Context(), inTurn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if score.Freshness >= got {
+				break
+			}
+			inTurn *= 1.1
+		}
+		everything := w.whole / float64(w.hits) * float64(inTurn) * worldDays / 3
+		t.Logf("fresh at the site %.4f, in the simulator %.4f; %.3f of the bytes that all pages in turn take, at %.0f visits a day, not %d",
+			got, want.Freshness, w.bytes/everything, float64(inTurn), perDay)
+		if w.bytes > everything/4 {
+			t.Errorf("%.0f bytes were sent, all pages in turn take %.0f", w.bytes, everything)
 		}
 	})
 }

@@ -44,7 +44,7 @@ func TestRecrawlOfRealPagesParsesOnlyWhatChanged(t *testing.T) {
 	}
 	crawl()
 	comparePaths(t, htmlPaths(site.Paths(200)), want)
-	feed := filestore.NewReader(filepath.Join(dir, "manual", "items.db"))
+	feed := filestore.NewReader(filepath.Join(dir, "manual", "changes.db"))
 	first, cursor := entries(t, feed, 0)
 	if n := len(slices.DeleteFunc(first, func(c pipelines.Change) bool { return c.IsPage() })); n != len(want) {
 		t.Errorf("%d new items, want %d", n, len(want))
