@@ -50,8 +50,9 @@ type why struct {
 	Status   int       `json:"status,omitempty"`
 	At       time.Time `json:"at,omitzero"`
 
-	HostState *whyHost `json:"host_state,omitempty"`
-	Verdict   string   `json:"verdict"` // one sentence for people
+	Learnt    *crawler.Learnt `json:"learnt,omitempty"` // of a page that is visited again
+	HostState *whyHost        `json:"host_state,omitempty"`
+	Verdict   string          `json:"verdict"` // one sentence for people
 
 	now time.Time
 }
@@ -157,7 +158,7 @@ func explain(ctx context.Context, crawl string, f scheduler.Frontier, s *crawler
 		if e, err = explainBy(ctx, s, *req, memo); err != nil {
 			return nil, err
 		}
-		w.Route, w.Depth = req.Route, req.Depth
+		w.Route, w.Depth, w.Learnt = req.Route, req.Depth, req.Learnt()
 	}
 	if s != nil {
 		w.Spider, w.Start, w.Robots, w.Refused, w.Exclude = s.Name, e.Start, string(e.Robots), e.Refused, e.Exclude
@@ -356,6 +357,9 @@ func (p *program) printWhy(w *why) error {
 	if w.Route != "" {
 		line("route", "%s, %s from a start URL, priority %d", oneLine(w.Route), plural(int64(w.Depth), "link", "links"), w.Priority)
 	}
+	if l := w.Learnt; l != nil {
+		line("learnt", "%s", w.learntWords())
+	}
 	if !w.First.IsZero() {
 		line("attempts", "%d, %d of its leases ran out, in trouble since %s", w.Attempt, w.Expired, w.when(w.First))
 	}
@@ -377,6 +381,34 @@ func (w *why) scopeWords() string {
 		return "no Include matches"
 	default:
 		return cmp.Or(map[string]string{"depth": "too many links from a start URL"}[w.Refused], "in scope")
+	}
+}
+
+func (w *why) learntWords() string {
+	l := w.Learnt
+	words := "never seen"
+	if !l.Seen.IsZero() {
+		words = "seen " + w.when(l.Seen)
+	}
+	if l.ChangesPerDay > 0 {
+		words += fmt.Sprintf(", changes about every %s", daysText(1/l.ChangesPerDay))
+	}
+	words += fmt.Sprintf(", visited about every %s, weight %.2g, %s", daysText(l.Interval), l.Weight, l.State)
+	if l.Noisy {
+		words += ", never the same"
+	}
+	return words
+}
+
+// daysText is a number of days in the unit that fits.
+func daysText(days float64) string {
+	switch {
+	case days >= 1:
+		return fmt.Sprintf("%.3g days", days)
+	case days >= 1./24:
+		return fmt.Sprintf("%.3g hours", days*24)
+	default:
+		return fmt.Sprintf("%.3g minutes", days*24*60)
 	}
 }
 

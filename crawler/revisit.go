@@ -203,3 +203,32 @@ func (w *wire) memory() (*memory, error) {
 	}
 	return &memory{record: record, etag: w.E, modified: w.L, noisy: w.N != 0}, nil
 }
+
+// Learnt is what earlier visits have taught about a page; see package revisit.
+type Learnt struct {
+	Seen          time.Time `json:"seen,omitzero"`   // the last look that showed content
+	ChangesPerDay float64   `json:"changes_per_day"` // as it is believed
+	Interval      float64   `json:"interval_days"`   // between two visits, as it is planned
+	Weight        float64   `json:"weight"`
+	State         string    `json:"state"` // live, missing, gone, moved or denied
+	Hinted        bool      `json:"hinted,omitempty"`
+	Noisy         bool      `json:"noisy,omitempty"` // it is never the same, and compared by its letters
+	ETag          string    `json:"etag,omitempty"`
+	LastModified  string    `json:"last_modified,omitempty"`
+}
+
+// Learnt returns what earlier visits have taught about the page; nil if there was none, or the crawl does not come again.
+func (r *Request) Learnt() *Learnt {
+	m := r.memory
+	if m == nil {
+		return nil
+	}
+	l := &Learnt{
+		Seen: m.record.SeenAt(), Interval: m.record.Plan.Interval().Hours() / 24, Weight: m.record.EffectiveWeight(),
+		State: m.record.State().String(), Hinted: m.record.Hinted(), Noisy: m.noisy, ETag: m.etag, LastModified: m.modified,
+	}
+	if b := m.record.Belief(); b.B > 0 {
+		l.ChangesPerDay = b.Mean()
+	}
+	return l
+}
