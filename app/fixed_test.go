@@ -38,6 +38,30 @@ func TestCrawlOfAnotherSpiderOrScopeIsRefused(t *testing.T) {
 	refused(first.run(t, "seed", "site", "--redis", redis), `spider = "other", not "site"`)
 }
 
+func TestCrawlInAFolderIsRefusedToAnotherSpider(t *testing.T) {
+	t.Parallel()
+	site, dir := newSite(t, 10), t.TempDir()
+	spider := siteSpider(site.URL + "/0")
+	other, wider := spider, spider
+	other.Name, wider.Scope = "other", crawler.AnyHost
+	first, second, third := command{spiders: []crawler.Spider{spider}}, command{spiders: []crawler.Spider{other}}, command{spiders: []crawler.Spider{wider}}
+	first.run(t, "crawl", "site", "--dir", dir, "--quiet", "--max-pages", "3").want(t, exitDone)
+	for _, c := range []struct {
+		got     result
+		setting string
+	}{
+		{second.run(t, "crawl", "other", "--crawl", "site", "--dir", dir, "--quiet"), `spider = "site", not "other"`},
+		{third.run(t, "crawl", "site", "--dir", dir, "--quiet"), `spider scope = "host", not "any"`},
+	} {
+		if text := strings.TrimSpace(c.got.want(t, exitUsage).err); !strings.Contains(text, "crawl site was created with "+c.setting) || strings.Contains(text, "\n") {
+			t.Errorf("standard error: %s", text)
+		}
+	}
+	first.run(t, "crawl", "site", "--dir", dir, "--quiet").want(t, exitDone)
+	third.run(t, "crawl", "site", "--dir", dir, "--quiet").want(t, exitDone) // the first is over
+	second.run(t, "crawl", "other", "--crawl", "site", "--dir", dir, "--quiet", "--fresh").want(t, exitDone)
+}
+
 func TestConfirmIsCheckedAndReachesTheFrontier(t *testing.T) {
 	t.Parallel()
 	c := command{spiders: []crawler.Spider{siteSpider("http://127.0.0.1:1/0")}}

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -125,7 +127,39 @@ func (p *place) open(ctx context.Context, crawl string, spider crawler.Spider) (
 		}
 		return f, nil
 	}
-	return p.openFolder(crawl, memfrontier.Config{Pace: pace, Lease: s.Lease})
+	f, err := p.openFolder(crawl, memfrontier.Config{Pace: pace, Lease: s.Lease})
+	if err != nil {
+		return nil, err
+	}
+	if err := agree(ctx, f, crawl, fixed(spider)); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// agree has a crawl in a folder keep the settings that it was created with, and returns an error for those of another.
+func agree(ctx context.Context, f *memfrontier.Frontier, crawl string, want map[string]string) error {
+	const place, name, ttl = ".", "settings", 100 * 366 * 24 * time.Hour // no host is called that
+	text, ok, err := f.Load(ctx, place, name)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		if text, err = json.Marshal(want); err != nil {
+			return err
+		}
+		return f.Save(ctx, place, name, text, ttl)
+	}
+	var has map[string]string
+	if err := json.Unmarshal(text, &has); err != nil {
+		return fmt.Errorf("crawl %s: settings %.80q: %w", crawl, text, err)
+	}
+	for _, setting := range sortedKeys(want) {
+		if has[setting] != want[setting] {
+			return &redisfrontier.SettingError{Crawl: crawl, Setting: setting, Has: strconv.Quote(has[setting]), Want: strconv.Quote(want[setting])}
+		}
+	}
+	return nil
 }
 
 // schemeSetting is the setting of a crawl that says what it recognises requests by. Crawls that are older have it not.
@@ -169,7 +203,7 @@ func fixed(spider crawler.Spider) map[string]string {
 	}
 }
 
-func (p *place) openFolder(crawl string, c memfrontier.Config) (scheduler.Frontier, error) {
+func (p *place) openFolder(crawl string, c memfrontier.Config) (*memfrontier.Frontier, error) {
 	f, err := memfrontier.Open(p.folder(crawl), c)
 	switch {
 	case errors.Is(err, memfrontier.ErrInUse):
@@ -193,7 +227,11 @@ func (p *place) attach(ctx context.Context, crawl string) (scheduler.Frontier, e
 		if !p.exists(crawl) {
 			return nil, p.noCrawl(ctx, crawl)
 		}
-		return p.openFolder(crawl, memfrontier.Config{})
+		f, err := p.openFolder(crawl, memfrontier.Config{})
+		if err != nil {
+			return nil, err // and no frontier: a nil one in an interface would not be nil
+		}
+		return f, nil
 	}
 	f, err := redisfrontier.Attach(ctx, p.redis, redisfrontier.Config{Crawl: crawl, Exact: p.exact(), Logger: p.log})
 	switch {
