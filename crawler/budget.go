@@ -410,8 +410,8 @@ func (b *budget) load(ctx context.Context, host string, into any) (bool, error) 
 	if err != nil || !ok {
 		return false, err
 	}
-	if json.Unmarshal(value, into) != nil {
-		return false, nil // of another version: it is found anew
+	if err := json.Unmarshal(value, into); err != nil {
+		return false, nil //nolint:nilerr // of another version: it is found anew
 	}
 	return true, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lycosa-crawl/lycosa/crawler/fetch"
 	"github.com/lycosa-crawl/lycosa/crawler/signature"
+	"github.com/lycosa-crawl/lycosa/dedup"
 	"github.com/lycosa-crawl/lycosa/pipelines"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 	"github.com/lycosa-crawl/lycosa/scheduler/revisit"
@@ -167,7 +168,7 @@ func (l *look) observe(ctx context.Context, resp *fetch.Response, sig uint64) (r
 	}
 	changed := old.record.Signature != sig && !o.SameETag
 	if changed {
-		why, err := l.pretends(ctx, sig, now)
+		why, err := l.pretends(ctx, sig)
 		if err != nil {
 			return o, err
 		}
@@ -218,7 +219,7 @@ func (l *look) lies() bool {
 
 // pretends tells whether a page that changed is no page of its own any more: the host's way of saying that there is none, or a wall
 // that stands before many.
-func (l *look) pretends(ctx context.Context, sig uint64, now time.Time) (revisit.Answer, error) {
+func (l *look) pretends(ctx context.Context, sig uint64) (revisit.Answer, error) {
 	if l.w.budget.wall(l.host, l.lease.ID.Short(), l.memory.record.Signature, sig) {
 		return revisit.Block, nil
 	}
@@ -241,18 +242,25 @@ const (
 	probeTTL  = 7 * 24 * time.Hour
 )
 
+// probed is a signature.Page as the fleet shares it.
+type probed struct {
+	Signature uint64   `json:"signature"`
+	Blocks    []uint32 `json:"blocks"`
+}
+
 // probe returns what the host answers for a URL that cannot exist, zero if that is an honest 404. It asks once a week, when a page of
 // the host has changed.
 func (l *look) probe(ctx context.Context) (signature.Page, error) {
 	var page signature.Page
+	var memo probed
 	var shared bool
 	err := l.w.insist(ctx, func() error {
 		value, ok, err := l.w.budget.memo.Load(ctx, l.lease.Host, probeName)
-		shared = err == nil && ok && json.Unmarshal(value, &page) == nil
+		shared = err == nil && ok && json.Unmarshal(value, &memo) == nil
 		return err
 	})
 	if err != nil || shared {
-		return page, err
+		return signature.Page{Signature: memo.Signature, Blocks: memo.Blocks}, err
 	}
 	var nonce [12]byte
 	_, _ = rand.Read(nonce[:]) // never fails
@@ -260,6 +268,9 @@ func (l *look) probe(ctx context.Context) (signature.Page, error) {
 	u, err := l.canon.Resolve(l.url, signature.ProbePath(path, nonce))
 	if err != nil {
 		return page, nil //nolint:nilerr // a page without a sibling is not judged by one
+	}
+	if !l.mayAsk(ctx, u) {
+		return page, nil
 	}
 	resp, err := l.again(ctx, u.String(), 0)
 	if ctx.Err() != nil {
@@ -274,11 +285,20 @@ func (l *look) probe(ctx context.Context) (signature.Page, error) {
 			page.Signature, _ = signature.Options{Method: signature.Bytes}.Of(resp.Body)
 		}
 	}
-	value, err := json.Marshal(page)
+	value, err := json.Marshal(probed{page.Signature, page.Blocks})
 	if err != nil {
 		return page, err
 	}
 	return page, l.w.insist(ctx, func() error { return l.w.budget.memo.Save(ctx, l.lease.Host, probeName, value, probeTTL) })
+}
+
+// mayAsk reports whether robots.txt allows a URL of the page's host.
+func (l *look) mayAsk(ctx context.Context, u dedup.URL) bool {
+	if l.settings.IgnoreRobots {
+		return true
+	}
+	rules, _, err := l.w.robots.rules(ctx, l.req, u)
+	return err == nil && rules.Allowed(l.w.robots.product, u.RequestURI())
 }
 
 // again makes one more request to the host under the same lease, at its pace and no sooner than gap. It goes out without validators.
@@ -313,7 +333,7 @@ func (l *look) pair(ctx context.Context, first uint64) (changed bool, err error)
 	}
 	second := newPage(l.visit, resp)
 	if l.visit.page.DocErr() != nil || second.DocErr() != nil || l.rule.signature.Method == signature.Items {
-		return true, nil
+		return true, nil //nolint:nilerr // nor is there here
 	}
 	other, err := l.rule.signature.OfDocument(second.Doc().Nodes[0])
 	if err != nil || other == first {

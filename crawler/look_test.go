@@ -454,7 +454,7 @@ func TestBudgetIsKeptAndBuysTheChanges(t *testing.T) {
 		}
 		r.web.html(home, index.String())
 		r.live(40 * day)
-		before, often, seldom := len(r.web.order), 0, 0
+		before := len(r.web.order)
 		hits := func() (n int) {
 			for i := range pages / 10 {
 				n += r.web.count(fmt.Sprint(home, 10*i))
@@ -464,8 +464,8 @@ func TestBudgetIsKeptAndBuysTheChanges(t *testing.T) {
 		had := hits()
 		r.live(20 * day)
 		spent := float64(len(r.web.order)-before) / 20
-		often = hits() - had
-		seldom = len(r.web.order) - before - often
+		often := hits() - had
+		seldom := len(r.web.order) - before - often
 		if spent < 0.8*perDay || spent > 1.25*perDay {
 			t.Errorf("%.0f fetches a day of %d", spent, perDay)
 		}
@@ -540,6 +540,66 @@ func TestHintBringsAVisitForwardOnlyIfItIsNews(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestDatesOfABuildAreNoHints(t *testing.T) {
+	comesAgain(t, revisit.Policy{Budget: 1}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		var index strings.Builder
+		for i := range 12 {
+			fmt.Fprintf(&index, "<a href=/%d>x</a>", i)
+			r.web.html(fmt.Sprint(home, i), content(fmt.Sprint("page ", i)))
+		}
+		r.web.html(home, index.String())
+		r.config.Spider.Revisit.Rules = []RevisitRule{{Match: home, Every: 12 * time.Hour}}
+		r.config.Spider.Routes = Routes(testRoute.To(func(_ context.Context, p *Page, _ struct{}) error {
+			p.Follow(testRoute)
+			if p.URL == home {
+				for i := range 12 {
+					p.Hint(fmt.Sprint("/", i), time.Now().Add(-time.Duration(i)*time.Second))
+				}
+			}
+			return nil
+		}))
+		r.live(13 * time.Hour)
+		for i := range 12 {
+			if m, _ := r.memory(fmt.Sprint(home, i)); m.record.Hinted() {
+				t.Fatalf("page %d took the day of the build for a hint", i)
+			}
+		}
+	})
+}
+
+func TestNewPagesOfAChangedPageComeFirst(t *testing.T) {
+	comesAgain(t, revisit.Policy{Every: 10 * time.Hour}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		r.config.Spider.Settings.Concurrency = 1
+		r.web.pages[home] = func(n int, _ *fetch.Request) (*fetch.Response, error) {
+			if n == 1 {
+				return answer(http.StatusOK, content("one")+`<a href=/old>x</a>`, nil), nil
+			}
+			return answer(http.StatusOK, content("two")+`<a href=/old>x</a><a href=/new>x</a>`, nil), nil
+		}
+		r.web.html(home+"old", content("old"))
+		r.web.html(home+"new", content("new")+`<a href=/newer>x</a>`)
+		r.web.html(home+"newer", content("newer"))
+		r.live(10*time.Hour - time.Minute)
+		if _, err := SeedAgain(t.Context(), r.config.Spider, r.frontier, home+"old", home); err != nil {
+			t.Fatal(err)
+		}
+		var waiting []string
+		for i := range 5 {
+			u := fmt.Sprint(home, "seed", i)
+			r.web.html(u, content(u))
+			waiting = append(waiting, u)
+		}
+		if _, err := Seed(t.Context(), r.config.Spider, r.frontier, waiting...); err != nil {
+			t.Fatal(err)
+		}
+		r.live(time.Minute)
+		at := func(url string) int { return slices.Index(r.web.order, url) }
+		if at(home+"new") < 0 || at(home+"new") > at(waiting[4]) || at(home+"newer") < at(waiting[4]) {
+			t.Errorf("order %q", r.web.order)
+		}
+	})
 }
 
 func TestSeedGivenAgainVisitsAPageThatWaits(t *testing.T) {

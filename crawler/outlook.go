@@ -70,7 +70,10 @@ func LookOut(ctx context.Context, f scheduler.Frontier) (*Outlook, error) {
 	if err := o.read(ctx, calendar, policy, p, stats); err != nil {
 		return nil, err
 	}
-	return o, o.hosts(ctx, b, policy)
+	if err := o.hosts(ctx, b, policy); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
 
 // read goes through the pages that wait.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -142,7 +143,7 @@ func (r *RevisitRule) over(p revisit.Policy) revisit.Policy {
 // rule returns the one that a request for a page comes under; nil if it is fetched once. Only what a GET gets is visited
 // again.
 func (r *revisits) rule(req *Request, u dedup.URL) *visitRule {
-	if r == nil || req.Method != "" && req.Method != "GET" || req.DontRecord {
+	if r == nil || req.Method != "" && req.Method != http.MethodGet || req.DontRecord {
 		return nil
 	}
 	for i := range r.rules {

@@ -338,6 +338,9 @@ func (v *visit) push(ctx context.Context) error {
 	own[v.fingerprint(v.req)] = true
 	for _, q := range v.page.requests {
 		task := v.task(q.req, q.url)
+		if v.look.known() && v.look.news == revisit.Changed { // what a change has brought is what is looked for
+			task.Priority = min(task.Priority+1, scheduler.MaxPriority)
+		}
 		if own[task.ID] && !task.DontFilter {
 			continue
 		}
