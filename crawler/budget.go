@@ -114,6 +114,8 @@ type price struct {
 
 // hostPrice is what the fleet shares of a host's factor.
 type hostPrice struct {
+	// Price is the crawl's, times the factor, when it was stepped. It is what a host is steered by: the crawl's own may move faster.
+	Price   float64   `json:"price"`
 	Factor  float64   `json:"factor"`
 	Start   float64   `json:"start"`
 	Rooted  int64     `json:"rooted"`
@@ -365,7 +367,11 @@ func (b *budget) host(ctx context.Context, name string, now time.Time) (*hostBud
 		b.mu.Unlock()
 		return h, nil
 	}
-	c, own := b.control(), h.control()
+	c := b.control()
+	if p.Factor > 1 && c.Theta > 0 {
+		h.price.Factor = max(1, p.Price/c.Theta)
+	}
+	own := h.control()
 	if p.Rooted != c.Rooted {
 		own = own.Grown(b.policy.Objective, c, total[sumRoots]/max(total[sumPages], 1))
 	}
@@ -374,7 +380,7 @@ func (b *budget) host(ctx context.Context, name string, now time.Time) (*hostBud
 		dt = 0
 	}
 	own = own.Step(dt, c.Round())
-	h.price = hostPrice{Factor: own.Factor, Start: own.Start, Rooted: c.Rooted, Stepped: now, Limit: limit}
+	h.price = hostPrice{Price: c.Theta * own.Multiplier(), Factor: own.Factor, Start: own.Start, Rooted: c.Rooted, Stepped: now, Limit: limit}
 	saved := h.price
 	b.mu.Unlock()
 	return h, b.insist(ctx, func() error { return b.save(ctx, name, saved) })

@@ -762,3 +762,32 @@ func TestCrawlIsAsFreshAsTheSimulatorSays(t *testing.T) {
 		}
 	})
 }
+
+func TestHostsOwnPaceLimitsWhatIsPlanned(t *testing.T) {
+	comesAgain(t, revisit.Policy{Budget: 5000}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		const pages = 60
+		var index strings.Builder
+		for i := range pages {
+			fmt.Fprintf(&index, "<a href=/%d>x</a>", i)
+			r.web.pages[fmt.Sprint(home, i)] = func(n int, _ *fetch.Request) (*fetch.Response, error) {
+				return answer(http.StatusOK, content(fmt.Sprint("page ", i, " version ", n/3)), nil), nil
+			}
+		}
+		r.web.html(home, index.String())
+		r.config.Spider.Settings.Delay = 10 * time.Minute // 144 visits a day
+		if err := r.frontier.SetPace(t.Context(), "a.example", scheduler.Pace{Delay: 10 * time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		r.live(12 * day)
+		o, err := LookOut(t.Context(), r.frontier)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.AtCaps != 1 || !slices.Equal(o.AtCap, []string{"a.example"}) || !strings.Contains(o.Unreachable, "144/d can be spent") {
+			t.Errorf("%+v", o)
+		}
+		if o.Planned < 100 || o.Planned > 250 {
+			t.Errorf("%.0f visits a day are planned at a host that allows 144", o.Planned)
+		}
+	})
+}

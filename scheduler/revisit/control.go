@@ -20,10 +20,11 @@ type Control struct {
 
 // Limits of a controller.
 const (
-	maxError    = 2   // |2·ln(S/B)|, so that nothing winds up
-	maxStep     = 0.1 // of the time constant in one step, however long nobody held the timer
-	regrowth    = 1.1 // more pages by this factor set the multiplier anew
-	secondPrice = 2   // the price of a fetch goes with the square of what is bought: f ∝ √(w/θ)
+	maxError    = 2    // |2·ln(S/B)|, so that nothing winds up
+	maxStep     = 0.1  // of the time constant in one step, however long nobody held the timer
+	regrowth    = 1.1  // more pages by this factor set the multiplier anew
+	leastPrice  = 1e-6 // of the price it began with: a budget that the hosts cannot take must not wind it down for good
+	secondPrice = 2    // the price of a fetch goes with the square of what is bought: f ∝ √(w/θ)
 )
 
 // Round returns N/B; 0 if the budget is unlimited.
@@ -71,7 +72,7 @@ func (c Control) Step(dt time.Duration) Control {
 	}
 	x := step(dt, c.Round())
 	c.Theta *= math.Exp(priceError(c.Sum+c.Extra, c.Budget) * x)
-	c.Theta = min(max(c.Theta, math.SmallestNonzeroFloat64), math.MaxFloat64)
+	c.Theta = min(max(c.Theta, leastPrice*c.Start, math.SmallestNonzeroFloat64), math.MaxFloat64)
 	c.Extra *= math.Exp(-x)
 	return c
 }
