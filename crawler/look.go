@@ -36,7 +36,7 @@ type look struct {
 	back bool // the page had been taken for gone
 }
 
-// look returns what is to be done beside; nil if the page is fetched once.
+// newLook returns what is to be done beside; nil if the page is fetched once.
 func (v *visit) newLook() *look {
 	rule := v.revisits.rule(v.req, v.url)
 	if rule == nil {
@@ -66,10 +66,10 @@ func (l *look) hostOf() *hostBudget {
 	return l.host
 }
 
-// stored is the record as it counts in the sums.
-func (l *look) stored() revisit.Record {
-	if l.known() {
-		return l.memory.record
+// stored is the record of the page as it counts in the sums; zero if there is none.
+func (v *visit) stored() revisit.Record {
+	if v.req != nil && v.req.memory != nil {
+		return v.req.memory.record
 	}
 	return revisit.Record{}
 }
@@ -627,8 +627,9 @@ func (v *visit) reckon() {
 	case scheduler.KindRevisit:
 		s = v.look.sums
 	case scheduler.KindDone, scheduler.KindDrop, scheduler.KindGone:
-		s.replace(v.look.stored(), revisit.Record{})
-		if !v.look.known() {
+		if before := v.stored(); before != (revisit.Record{}) { // it will not come again
+			s.replace(before, revisit.Record{})
+		} else {
 			s[sumOnce]++
 		}
 	default:

@@ -763,6 +763,20 @@ func TestCrawlIsAsFreshAsTheSimulatorSays(t *testing.T) {
 	})
 }
 
+func TestPagesThatNeedNotComeAgainAnyMoreLeaveTheSums(t *testing.T) {
+	comesAgain(t, hourly(), func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		r.web.html(home, content("one")+`<a href=/b>b</a>`)
+		r.web.html(home+"b", content("two"))
+		r.live(90 * time.Minute)
+		r.config.Spider.Revisit.Rules = []RevisitRule{{Match: "*/b", Never: true}}
+		r.live(2 * time.Hour)
+		s, err := r.frontier.(scheduler.Ledger).Sums(t.Context(), "a.example")
+		if err != nil || s[sumPages] != 1 || math.Abs(s[sumPlanned]-24) > 0.1 || r.stats().Scheduled != 1 {
+			t.Errorf("sums %v (%v), %d scheduled", s, err, r.stats().Scheduled)
+		}
+	})
+}
+
 func TestHostsOwnPaceLimitsWhatIsPlanned(t *testing.T) {
 	comesAgain(t, revisit.Policy{Budget: 5000}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
 		const pages = 60
