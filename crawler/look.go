@@ -91,7 +91,9 @@ func (l *look) header() http.Header {
 	host := l.w.budget.knownOf(l.host)
 	// The first visit after the first look is never an audit: a recrawl of a site that has not changed parses nothing.
 	again := m.record.Validators() != revisit.ValidatorsUnknown || !host.honesty().Trusted()
-	if l.audit = again && host.honesty().Audit(int64(host[sumLooks])); l.audit {
+	// Which visit it is, is left to chance, and is the same if the visit is repeated.
+	n := int64(1000 * revisit.Phase(l.lease.ID.Short()^uint64(m.record.Seen)<<32))
+	if l.audit = again && host.honesty().Audit(n); l.audit {
 		return l.req.Header
 	}
 	l.conditional = true

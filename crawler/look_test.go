@@ -280,7 +280,7 @@ func TestServerThatLiesWithItsValidatorsIsFoundOut(t *testing.T) {
 			}
 			return answer(http.StatusOK, version(n), http.Header{"Etag": {`"forever"`}}), nil
 		}
-		r.live(60*time.Hour + 30*time.Minute)
+		r.live(300*time.Hour + 30*time.Minute)
 		got := d.news(home)
 		if n := strings.Count(got, "changed+"); n < 4 {
 			t.Errorf("%d changes were seen after the audit: %s", n, got)
