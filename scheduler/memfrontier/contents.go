@@ -65,8 +65,7 @@ func (o *originals) all() iter.Seq2[uint64, string] {
 	}
 }
 
-// compare finds the original of a page, whose ID is "" if it is new and was stored. One that was stored before, or is compared again,
-// is not counted.
+// compare finds the original of a page, and counts the page unless it is an original that was stored before, or is compared again.
 func (s *state) compare(c *scheduler.Content) scheduler.Likeness {
 	l, stored := s.contents.look(c)
 	if stored {
@@ -76,7 +75,7 @@ func (s *state) compare(c *scheduler.Content) scheduler.Likeness {
 		l = scheduler.Likeness{}
 	} else if !c.Again {
 		for _, path := range append([]string{""}, c.Paths...) {
-			s.contents.count(strings.Clone(path), kindOf(l))
+			s.contents.count(path, kindOf(l))
 			s.journal.compared(path, kindOf(l))
 		}
 	}
@@ -144,8 +143,8 @@ func (x *contents) count(path string, kind byte) {
 			if len(x.paths) >= maxPaths {
 				x.forgetOne()
 			}
-			n = &scheduler.PathCount{Path: path}
-			x.paths[path] = n
+			n = &scheduler.PathCount{Path: strings.Clone(path)}
+			x.paths[n.Path] = n
 		}
 	}
 	n.Pages++

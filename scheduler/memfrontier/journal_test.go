@@ -31,6 +31,10 @@ type picture struct {
 	Memos     map[memoKey]memo
 	Sums      map[string][]float64
 	Total     []float64
+	Same      []string // originals in order, and those that came with a simhash
+	Near      []string
+	Paths     map[string]scheduler.PathCount
+	Compared  scheduler.PathCount
 	Counters  []int64
 	Outcomes  map[string]int64
 	Paused    bool
@@ -45,9 +49,19 @@ func (t *task) String() string {
 // loose, without regard to order within a queue.
 func take(s *state, loose bool) picture {
 	p := picture{
-		Queued: map[string]map[uint8][]string{}, Seen: len(s.seen), Paces: map[string]scheduler.Pace{},
+		Queued: map[string]map[uint8][]string{}, Seen: len(s.seen), Paces: map[string]scheduler.Pace{}, Paths: map[string]scheduler.PathCount{},
 		Memos: maps.Clone(s.memos.values), Sums: s.sums, Total: s.total, Outcomes: maps.Clone(s.stats.Outcomes), Paused: s.paused,
 	}
+	for exact, id := range s.contents.same.all() {
+		p.Same = append(p.Same, fmt.Sprint(exact, id))
+	}
+	for sim, id := range s.contents.near.All() {
+		p.Near = append(p.Near, fmt.Sprint(sim, id))
+	}
+	for path, n := range s.contents.paths {
+		p.Paths[path] = *n
+	}
+	p.Compared = s.contents.total
 	queued := func(t *task) {
 		if p.Queued[t.host.name] == nil {
 			p.Queued[t.host.name] = map[uint8][]string{}
@@ -118,7 +132,7 @@ func (m *manual) now() time.Time { return m.at }
 func openAt(t testing.TB, dir string, clock *manual) *Frontier {
 	t.Helper()
 	f, err := Open(dir, Config{
-		Pace: scheduler.Pace{Concurrency: 2}, Lease: time.Minute, MaxExpired: 2, Now: clock.now, Sync: -1,
+		Pace: scheduler.Pace{Concurrency: 2}, Lease: time.Minute, MaxExpired: 2, Duplicates: 6, Now: clock.now, Sync: -1,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -221,6 +235,8 @@ func (w *walk) step() {
 		w.steer(ctx)
 	case n < 98 && w.pushed > 0:
 		w.reschedule(ctx)
+	case n < 99:
+		w.compare(ctx)
 	default:
 		w.clock.at = w.clock.at.Add(time.Duration(w.rand.IntN(30)) * time.Second)
 	}
@@ -259,6 +275,19 @@ func (w *walk) reschedule(ctx context.Context) {
 		return t, w.sums(), true
 	})
 	w.must(err)
+}
+
+// compare has some pages compared, more than are remembered.
+func (w *walk) compare(ctx context.Context) {
+	for range 5 {
+		i := w.rand.IntN(30)
+		c := scheduler.Content{ID: fmt.Sprint("page ", w.rand.IntN(60)), Exact: uint64(i), Paths: []string{fmt.Sprint("path ", i%5)}, Again: i%3 == 0}
+		if i%2 == 0 {
+			c.Sim = uint64(i/4+1) * 0x9e3779b97f4a7c15
+		}
+		_, err := w.f.Compare(ctx, c)
+		w.must(err)
+	}
 }
 
 func (w *walk) verdict() scheduler.Verdict {
