@@ -46,6 +46,9 @@ func (v *visit) run(ctx context.Context) (scheduler.Result, error) {
 		return v.over(ctx)
 	}
 	v.page = newPage(v, resp)
+	if !v.compare(ctx) {
+		return v.over(ctx)
+	}
 	sig, ok := v.signature(ctx)
 	if !ok {
 		return v.over(ctx)
@@ -338,6 +341,7 @@ func (v *visit) push(ctx context.Context) error {
 	own[v.fingerprint(v.req)] = true
 	for _, q := range v.page.requests {
 		task := v.task(q.req, q.url)
+		v.sparing(&task, q.url)
 		if own[task.ID] && !task.DontFilter {
 			continue
 		}

@@ -698,14 +698,17 @@ func TestUnwritableJournalTakesNothingIn(t *testing.T) {
 // FuzzReplay feeds frames that are whole but mean nothing.
 func FuzzReplay(f *testing.F) {
 	n := newNotes()
-	s := newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}})
+	s := newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}, Duplicates: 10})
 	s.journal = n
 	s.push([]scheduler.Task{{Host: "h", Payload: []byte("p")}, {ID: dedup.FromShort(1), Host: "h", Due: time.Unix(5, 0)}}, 1)
+	for sim := range uint64(2) {
+		s.compare(&scheduler.Content{ID: "a", Exact: 1, Sim: sim, Paths: []string{"p"}})
+	}
 	f.Add(bytes.Clone(n.buf[frameHead:]))
 	n = newNotes()
 	s.snapshot(n, 1)
 	f.Add(bytes.Clone(n.buf[frameHead:]))
-	n, s = newNotes(), newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}})
+	n, s = newNotes(), newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}, Duplicates: 10})
 	s.journal = n
 	s.push([]scheduler.Task{{ID: dedup.FromShort(2), Host: "h"}, {ID: dedup.FromShort(3), Host: "h"}}, 1)
 	for i, v := range []scheduler.Verdict{scheduler.Drop("x"), scheduler.Gone("x")} {
@@ -726,7 +729,7 @@ func FuzzReplay(f *testing.F) {
 	f.Add(bytes.Clone(n.buf[frameHead:]))
 	f.Add([]byte("12345678\x02\x01\x01"))
 	f.Fuzz(func(_ *testing.T, body []byte) {
-		s := newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}})
+		s := newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}, Duplicates: 10})
 		p := newReplay(s)
 		if p.frame(body) == nil {
 			p.settle(1)
