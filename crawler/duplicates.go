@@ -81,7 +81,7 @@ func paths(u dedup.URL) []string {
 			list = append(list, whole)
 		}
 	}
-	if list == nil {
+	if at == 0 {
 		list = append(list, u.Host()+"/")
 	}
 	return list
@@ -174,7 +174,7 @@ func (v *visit) sparing(task *scheduler.Task, u dedup.URL) {
 
 // spare has a page weigh less whose path yields nothing but duplicates, and as before when that is over.
 func (l *look) spare() {
-	if l.w == nil || l.w.barren == nil {
+	if l.w.barren == nil {
 		return
 	}
 	if spared := l.w.barren.has(l.url); spared != l.next.spared {
