@@ -132,7 +132,7 @@ func (o Options) OfDocument(root *html.Node) (uint64, error) {
 func MainText(root *html.Node) (text string, sig uint64) {
 	var r reader
 	mainPart(root, &r)
-	content := collapse(r.text)
+	content := bytes.TrimRight(r.text, " ") // the rest is collapsed
 	text = string(content)
 	return text, sum(append(append(content, 0), r.links...))
 }

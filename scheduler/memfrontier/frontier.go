@@ -25,8 +25,8 @@ type Config struct {
 	Sync time.Duration
 	// SyncWait has Push and Finish wait for the sync. Those that run at once share one.
 	SyncWait bool
-	// Duplicates is how many different pages are remembered to find duplicates of (see [scheduler.Duplicates]), at some 80 bytes each,
-	// and 180 where near ones are looked for, beside the URL. Without such a search it costs nothing. Default 1,000,000.
+	// Duplicates is how many different pages are remembered to find duplicates of (see [scheduler.Duplicates]), at some 60 bytes each,
+	// and 200 where near ones are looked for, beside the URL. Without such a search it costs nothing. Default 1,000,000.
 	Duplicates int
 	// Now is the clock; for tests. A claim that waits does not notice if it is moved by hand. Default
 	// time.Now.
