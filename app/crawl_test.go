@@ -3,6 +3,9 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -289,6 +292,51 @@ func TestStatusListAndPurgeOfAFolder(t *testing.T) {
 	c.run(t, "status", "site", "--dir", dir).want(t, exitUsage)
 	if got := titles(t, readFile(t, filepath.Join(dir, "site", "items.jsonl"))); len(got) != 5 {
 		t.Errorf("items %v", got)
+	}
+}
+
+func TestStatusAndSummaryTellDuplicatesOfPages(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("all pages of this shop say the same for whoever comes ", 3)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, "<h1>Page %s</h1>%s", r.URL.Path, text)
+		if r.URL.Path != "/0" {
+			fmt.Fprintf(w, "<main>%s%s</main>", text, text)
+			return
+		}
+		for i := range 30 {
+			fmt.Fprintf(w, "<a href=/same/%d>x</a>", i)
+		}
+	}))
+	t.Cleanup(server.Close)
+	dir := t.TempDir()
+	c := command{spiders: []crawler.Spider{siteSpider(server.URL + "/0")}}
+	s := c.run(t, "crawl", "site", "--dir", dir, "--json").want(t, exitDone).summary(t)
+	if s.Compared != nil {
+		t.Errorf("%+v although none was asked for", s.Compared)
+	}
+	if got := c.run(t, "status", "site", "--dir", dir).want(t, exitDone); strings.Contains(got.out, "same pages") {
+		t.Errorf("status\n%s", got.out)
+	}
+	c.run(t, "crawl", "site", "--dir", dir, "--set", "duplicates=some").want(t, exitUsage)
+
+	dir = t.TempDir()
+	got := c.run(t, "crawl", "site", "--dir", dir, "--set", "duplicates=near").want(t, exitDone)
+	host := strings.TrimPrefix(server.URL, "http://")
+	const numbers = "29 show the same as an earlier one, 0 nearly, of 31 compared"
+	for _, part := range []string{numbers, host + "/same/: 29 of 30 pages"} {
+		if out := c.run(t, "status", "site", "--dir", dir).want(t, exitDone).out; !strings.Contains(out, part) || !strings.Contains(got.err, part) {
+			t.Errorf("%q is missing in\n%s\nor\n%s", part, out, got.err)
+		}
+	}
+	stats := readStatus(t, c, "--dir", dir).Compared
+	if stats == nil || stats.Pages != 31 || stats.Exact != 29 || stats.Originals != 2 || len(stats.Paths) != 1 {
+		t.Errorf("status %+v", stats)
+	}
+	marked := strings.Count(readFile(t, filepath.Join(dir, "site", "items.jsonl")), `"duplicate_of":"`+server.URL+"/same/")
+	if marked != 29 {
+		t.Errorf("%d items are marked, want 29", marked)
 	}
 }
 

@@ -34,6 +34,7 @@ var settings = []setting{
 	{name: "timeout", field: func(s *crawler.Settings) any { return &s.Timeout }, least: 1},
 	{name: "max_body", field: func(s *crawler.Settings) any { return &s.MaxBody }, least: 1, bytes: true},
 	{name: "max_redirects", field: func(s *crawler.Settings) any { return &s.MaxRedirects }, least: 1},
+	{name: "duplicates", field: func(s *crawler.Settings) any { return &s.Duplicates }},
 	{name: "user_agent", field: func(s *crawler.Settings) any { return &s.UserAgent }},
 	{name: "obey_robots", field: func(s *crawler.Settings) any { return &s.IgnoreRobots }, not: true},
 	{name: "ignore_robots", field: func(s *crawler.Settings) any { return &s.IgnoreRobots }},
@@ -83,6 +84,12 @@ func (s setting) parse(value string) (apply func(*crawler.Settings), err error) 
 			err = errors.New("want true or false")
 		}
 		return func(to *crawler.Settings) { *s.field(to).(*bool) = b != s.not }, err //nolint:forcetypeassert // same
+	case *crawler.Duplicates:
+		d, err := crawler.ParseDuplicates(value)
+		if err != nil {
+			err = errors.New("want off, exact or near")
+		}
+		return func(to *crawler.Settings) { *s.field(to).(*crawler.Duplicates) = d }, err //nolint:forcetypeassert // same
 	default:
 		return func(to *crawler.Settings) { *s.field(to).(*string) = value }, nil //nolint:forcetypeassert // nothing else is left
 	}

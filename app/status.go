@@ -26,9 +26,11 @@ type status struct {
 	ParkedLabels map[string]int64       `json:"parked_labels"`
 	SeedsWaiting int64                  `json:"seeds_waiting"`
 	Workers      []scheduler.WorkerInfo `json:"workers"`
-	Filter       *scheduler.FilterInfo  `json:"filter,omitempty"`      // of crawls on a Redis
-	Revisits     *crawler.Outlook       `json:"revisits,omitempty"`    // of crawls that come again
-	Fingerprint  string                 `json:"fingerprint,omitempty"` // what they recognise requests by
+	Filter       *scheduler.FilterInfo  `json:"filter,omitempty"`   // of crawls on a Redis
+	Revisits     *crawler.Outlook       `json:"revisits,omitempty"` // of crawls that come again
+	// Compared says what came of looking for duplicates among pages, in crawls that do; see Stats.Duplicates for links.
+	Compared    *scheduler.DuplicateStats `json:"page_duplicates,omitempty"`
+	Fingerprint string                    `json:"fingerprint,omitempty"` // what they recognise requests by
 }
 
 func (p *program) statusCommand() *cobra.Command {
@@ -131,6 +133,9 @@ func statusOf(ctx context.Context, place *place, name string, f scheduler.Fronti
 	if s.Revisits, err = crawler.LookOut(ctx, f); err != nil {
 		return nil, err
 	}
+	if s.Compared, err = compared(ctx, f); err != nil {
+		return nil, err
+	}
 	s.Fingerprint = schemeOf(f)
 	workers, err := place.workers(ctx, f)
 	if err != nil {
@@ -148,6 +153,30 @@ func statusOf(ctx context.Context, place *place, name string, f scheduler.Fronti
 		s.State = "done"
 	}
 	return s, nil
+}
+
+// worstPaths is how many parts of a site with duplicates are shown.
+const worstPaths = 5
+
+// compared returns what came of looking for duplicates; nil if nobody did.
+func compared(ctx context.Context, f scheduler.Frontier) (*scheduler.DuplicateStats, error) {
+	d, ok := f.(scheduler.Duplicates)
+	if !ok {
+		return nil, nil //nolint:nilnil // a frontier that cannot tell
+	}
+	stats, err := d.DuplicateStats(ctx, worstPaths)
+	if err != nil || stats.Pages == 0 {
+		return nil, err
+	}
+	return &stats, nil
+}
+
+// printCompared shows duplicates among pages, and where most are.
+func printCompared(line func(label, format string, args ...any), d *scheduler.DuplicateStats, paths int) {
+	line("same pages", "%s show the same as an earlier one, %s nearly, of %s compared", thousands(d.Exact), thousands(d.Near), thousands(d.Pages))
+	for _, c := range d.Paths[:min(len(d.Paths), paths)] {
+		line("", "%s: %s of %s", oneLine(c.Path), thousands(c.Duplicates()), plural(c.Pages, "page", "pages"))
+	}
 }
 
 func (p *program) printStatus(s *status) error {
@@ -181,6 +210,9 @@ func (p *program) printStatus(s *status) error {
 		printOutlook(line, s.Revisits)
 	} else if s.Scheduled > 0 {
 		line("scheduled", "%s for a later visit", plural(s.Scheduled, "page", "pages"))
+	}
+	if s.Compared != nil {
+		printCompared(line, s.Compared, worstPaths)
 	}
 	if s.SeedsWaiting > 0 {
 		line("seeds", "%s waiting for a worker to take them in", thousands(s.SeedsWaiting))

@@ -17,32 +17,33 @@ import (
 // summary is what a crawl came to. Its JSON is a contract with scripts. The numbers are the crawl's, whoever crawled it,
 // but for elapsed_seconds, pages_per_second and dead_items, which are this process's.
 type summary struct {
-	Crawl          string           `json:"crawl"`
-	Spider         string           `json:"spider"`
-	State          string           `json:"state"` // done, limit (--max-pages), interrupted or failed
-	Exit           int              `json:"exit"`
-	Error          string           `json:"error,omitempty"`
-	Pages          int64            `json:"pages"`      // that a handler has read
-	Fetched        int64            `json:"fetched"`    // answers that came, whatever their status
-	Items          int64            `json:"items"`      // that handlers have found
-	DeadItems      int64            `json:"dead_items"` // of them, that could not be stored
-	Dead           int64            `json:"dead"`
-	DeadLinks      int64            `json:"dead_links"`
-	Parked         int64            `json:"parked"`
-	Retries        int64            `json:"retries"`
-	Expired        int64            `json:"expired"`
-	Duplicates     int64            `json:"duplicates"`
-	Seen           int64            `json:"seen"`
-	Left           int64            `json:"left"`  // still to be done
-	Hosts          int64            `json:"hosts"` // most with work at one time
-	Bytes          int64            `json:"bytes"`
-	Outcomes       map[string]int64 `json:"outcomes"`
-	Visits         map[string]int64 `json:"visits,omitempty"` // outcomes of this process, of a crawl that comes again
-	Stored         *pipelines.Stats `json:"stored,omitempty"` // what became of its items, likewise
-	NotFollowed    map[string]int64 `json:"not_followed"`     // links, by reason
-	ElapsedSeconds float64          `json:"elapsed_seconds"`
-	PagesPerSecond float64          `json:"pages_per_second"`
-	Out            []string         `json:"out"`
+	Crawl          string                    `json:"crawl"`
+	Spider         string                    `json:"spider"`
+	State          string                    `json:"state"` // done, limit (--max-pages), interrupted or failed
+	Exit           int                       `json:"exit"`
+	Error          string                    `json:"error,omitempty"`
+	Pages          int64                     `json:"pages"`      // that a handler has read
+	Fetched        int64                     `json:"fetched"`    // answers that came, whatever their status
+	Items          int64                     `json:"items"`      // that handlers have found
+	DeadItems      int64                     `json:"dead_items"` // of them, that could not be stored
+	Dead           int64                     `json:"dead"`
+	DeadLinks      int64                     `json:"dead_links"`
+	Parked         int64                     `json:"parked"`
+	Retries        int64                     `json:"retries"`
+	Expired        int64                     `json:"expired"`
+	Duplicates     int64                     `json:"duplicates"`
+	Seen           int64                     `json:"seen"`
+	Left           int64                     `json:"left"`  // still to be done
+	Hosts          int64                     `json:"hosts"` // most with work at one time
+	Bytes          int64                     `json:"bytes"`
+	Outcomes       map[string]int64          `json:"outcomes"`
+	Visits         map[string]int64          `json:"visits,omitempty"`          // outcomes of this process, of a crawl that comes again
+	Stored         *pipelines.Stats          `json:"stored,omitempty"`          // what became of its items, likewise
+	Compared       *scheduler.DuplicateStats `json:"page_duplicates,omitempty"` // duplicates among pages, in crawls that look for them
+	NotFollowed    map[string]int64          `json:"not_followed"`              // links, by reason
+	ElapsedSeconds float64                   `json:"elapsed_seconds"`
+	PagesPerSecond float64                   `json:"pages_per_second"`
+	Out            []string                  `json:"out"`
 
 	givenUp []count // dead letters by reason
 	place   *place
@@ -152,6 +153,11 @@ func (s *session) sum(ctx context.Context, err error) *summary {
 	}
 	if sum.Exit == exitDone && sum.Dead+sum.DeadItems > 0 {
 		sum.Exit = exitDeadLetters
+	}
+	if found, failed := compared(after, s.frontier); failed != nil {
+		s.log.Warn("the number of duplicates is missing", "crawl", s.crawl, "err", failed)
+	} else {
+		sum.Compared = found
 	}
 	if sum.Dead > 0 {
 		sum.givenUp = reasons(after, s.frontier)
@@ -268,6 +274,9 @@ func (p *program) print(s *summary) {
 	}
 	if n := s.Outcomes["robots"]; n > 0 {
 		line("robots.txt", "keeps %s from being fetched", plural(n, "page", "pages"))
+	}
+	if s.Compared != nil {
+		printCompared(line, s.Compared, 1)
 	}
 	line("duplicates", "%s of %s were known already", plural(s.Duplicates, "link", "links"), thousands(s.Duplicates+s.Seen))
 }

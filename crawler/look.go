@@ -50,9 +50,16 @@ func (v *visit) newLook() *look {
 	}
 	l.next = l.memory
 	if rule.weighed {
-		l.next.record.Weight = rule.weight
+		l.weigh(rule.weight)
 	}
+	l.spare()
 	return l
+}
+
+// weigh says how much the page matters, duplicates of others apart.
+func (l *look) weigh(w revisit.Weight) {
+	l.next.record.Weight, l.next.spared = w, false
+	l.spare()
 }
 
 // known reports whether the page was visited before.
@@ -509,7 +516,8 @@ func (l *look) track(ctx context.Context, news pipelines.News, parsed bool) erro
 		Status: l.result.Status, News: news, Parsed: parsed, Signature: fmt.Sprintf("%016x", l.next.record.Signature),
 	}
 	if parsed {
-		visit.Source.FetchedAt, visit.Items = l.visit.page.FetchedAt, l.visit.page.items
+		visit.Source.FetchedAt, visit.Source.DuplicateOf = l.visit.page.FetchedAt, l.visit.page.DuplicateOf
+		visit.Items = l.visit.page.items
 	}
 	if l.w.tracks == nil {
 		return l.w.stores.submit(ctx, visit.Items...)

@@ -40,6 +40,10 @@ type Page struct {
 	Charset string
 	// FetchedAt is when the answer began to arrive, UTC.
 	FetchedAt time.Time
+	// DuplicateOf names the earlier page of the crawl that shows the same, or nearly, if Settings.Duplicates asks for it: its
+	// canonical URL, or the fingerprint of its request in hex if the URL is longer than 512 bytes or does not tell which request it was.
+	// Empty: none is known. The handler may return at once, or go on.
+	DuplicateOf string
 	// Elapsed is how long the fetch took.
 	Elapsed time.Duration
 
@@ -118,7 +122,7 @@ func (p *Page) Param(name string) string { return p.visit.plan.spider.Params[nam
 // normal, 0 is visited at the longest interval. It has no effect on a page that is fetched once.
 func (p *Page) SetWeight(w float64) {
 	if l := p.visit.look; l != nil {
-		l.next.record.Weight = revisit.WeightOf(w)
+		l.weigh(revisit.WeightOf(w))
 	}
 }
 
@@ -186,7 +190,7 @@ func (p *Page) EmitAs(kind, key string, value any) {
 	}
 	p.items = append(p.items, pipelines.Item{
 		Kind: kind, Key: key, Value: value,
-		Source: pipelines.Source{URL: p.URL, Crawl: p.visit.crawl, FetchedAt: p.FetchedAt},
+		Source: pipelines.Source{URL: p.URL, Crawl: p.visit.crawl, FetchedAt: p.FetchedAt, DuplicateOf: p.DuplicateOf},
 	})
 }
 

@@ -171,6 +171,7 @@ type memory struct {
 	record   revisit.Record
 	etag     string // as received; empty: none
 	modified string // Last-Modified, as received
+	spared   bool   // it weighs less, for its path yields nothing but duplicates
 	noisy    bool   // its signature is never the same: it is compared by letters
 }
 
@@ -190,6 +191,9 @@ func (m *memory) appendTo(dst []byte) []byte {
 	if m.noisy {
 		dst = append(dst, `,"n":1`...)
 	}
+	if m.spared {
+		dst = append(dst, `,"q":1`...)
+	}
 	return dst
 }
 
@@ -202,7 +206,7 @@ func (w *wire) memory() (*memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &memory{record: record, etag: w.E, modified: w.L, noisy: w.N != 0}, nil
+	return &memory{record: record, etag: w.E, modified: w.L, noisy: w.N != 0, spared: w.Q != 0}, nil
 }
 
 // Learnt is what earlier visits have taught about a page; see package revisit.

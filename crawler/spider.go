@@ -85,6 +85,8 @@ type Settings struct {
 	MaxBody int64
 	// MaxRedirects is how many redirects are followed in a row. Default 10.
 	MaxRedirects int
+	// Duplicates says which pages are marked that show what an earlier page of the crawl showed: see [Duplicates]. Default none.
+	Duplicates Duplicates
 	// UserAgent is sent with each request, and its first word, up to a slash, is what robots.txt knows the
 	// crawler by. Default lycosa's own, which names the project.
 	UserAgent string
@@ -140,6 +142,9 @@ func (s Settings) validate() error {
 		if n.v > n.top {
 			return fmt.Errorf("%s is too large: at most %s", n.name, limitText(n.name, n.top))
 		}
+	}
+	if int(s.Duplicates) >= len(duplicatesNames) {
+		return fmt.Errorf("Duplicates is %s: want off, exact or near", s.Duplicates)
 	}
 	if s.Lease < time.Second {
 		return fmt.Errorf("Lease (%v) is shorter than a second", s.Lease)

@@ -46,6 +46,9 @@ func (v *visit) run(ctx context.Context) (scheduler.Result, error) {
 		return v.over(ctx)
 	}
 	v.page = newPage(v, resp)
+	if !v.compare(ctx) {
+		return v.over(ctx)
+	}
 	sig, ok := v.signature(ctx)
 	if !ok {
 		return v.over(ctx)
@@ -341,6 +344,7 @@ func (v *visit) push(ctx context.Context) error {
 		if v.look.known() && v.look.news == revisit.Changed { // what a change has brought is what is looked for
 			task.Priority = min(task.Priority+1, scheduler.MaxPriority)
 		}
+		v.sparing(&task, q.url)
 		if own[task.ID] && !task.DontFilter {
 			continue
 		}

@@ -62,14 +62,16 @@ const (
 // and back to the frontier. Several may work on one crawl, in one process or many.
 type Worker struct {
 	*plan
-	config   Config
-	crawl    string
-	frontier scheduler.Frontier
-	fetcher  fetch.Fetcher
-	robots   *robotsCache
-	budget   *budget // of a crawl that comes again; else nil
-	log      *slog.Logger
-	started  time.Time
+	config     Config
+	crawl      string
+	frontier   scheduler.Frontier
+	fetcher    fetch.Fetcher
+	robots     *robotsCache
+	budget     *budget              // of a crawl that comes again; else nil
+	duplicates scheduler.Duplicates // nil: none are looked for
+	barren     *barren              // likewise
+	log        *slog.Logger
+	started    time.Time
 
 	stores   *batcher[pipelines.Item]
 	pushes   *batcher[scheduler.Task]
@@ -134,6 +136,13 @@ func New(c Config) (*Worker, error) {
 	}
 	memo, _ := c.Frontier.(scheduler.Memo)
 	w.robots = &robotsCache{plan: p, product: robots.Product(cmp.Or(p.settings.UserAgent, fetch.DefaultUserAgent)), fetcher: w.fetcher, frontier: c.Frontier, memo: memo, insist: w.insist, now: time.Now, log: w.log}
+	if p.settings.Duplicates != DuplicatesOff {
+		var ok bool
+		if w.duplicates, ok = c.Frontier.(scheduler.Duplicates); !ok {
+			return nil, errors.New("crawler: the frontier cannot tell duplicates: Settings.Duplicates must be off")
+		}
+		w.barren = &barren{paths: make(map[string]bool)}
+	}
 	if p.revisits != nil {
 		if w.budget, err = newBudget(p.revisits.policy, c.Frontier, w.insist, w.delay, w.log); err != nil {
 			return nil, err

@@ -49,21 +49,23 @@ func validKind(kind string) bool {
 
 // Meta is what a store keeps beside the fields of an item, under the name "_meta".
 type Meta struct {
-	Kind      string    `json:"kind"`
-	Key       string    `json:"key"`
-	URL       string    `json:"url"`
-	Crawl     string    `json:"crawl"`
-	FetchedAt time.Time `json:"fetched_at,omitzero"`
+	Kind        string    `json:"kind"`
+	Key         string    `json:"key"`
+	URL         string    `json:"url"`
+	Crawl       string    `json:"crawl"`
+	FetchedAt   time.Time `json:"fetched_at,omitzero"`
+	DuplicateOf string    `json:"duplicate_of,omitempty"`
 }
 
 // Meta returns what is kept beside the item's fields.
 func (i *Item) Meta() Meta {
 	return Meta{
-		Kind:      i.Kind,
-		Key:       i.Key,
-		URL:       strings.ToValidUTF8(i.Source.URL, "\ufffd"),
-		Crawl:     strings.ToValidUTF8(i.Source.Crawl, "\ufffd"),
-		FetchedAt: i.Source.FetchedAt.UTC(),
+		Kind:        i.Kind,
+		Key:         i.Key,
+		URL:         strings.ToValidUTF8(i.Source.URL, "\ufffd"),
+		Crawl:       strings.ToValidUTF8(i.Source.Crawl, "\ufffd"),
+		FetchedAt:   i.Source.FetchedAt.UTC(),
+		DuplicateOf: cut(i.Source.DuplicateOf, MaxKey),
 	}
 }
 

@@ -23,6 +23,9 @@ type Source struct {
 	URL       string    // canonical URL of the page
 	Crawl     string    // name of the crawl
 	FetchedAt time.Time // when the page was fetched, UTC
+	// DuplicateOf names the page that shows the same as this one, and was there first, by its URL or fingerprint. Empty: none that is
+	// known.
+	DuplicateOf string
 }
 
 // Pipeline takes items to where they stay.

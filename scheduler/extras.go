@@ -1,7 +1,10 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -266,4 +269,97 @@ type FilterInfo struct {
 // Rememberer tells how the crawl remembers what it has seen. redisfrontier has it.
 type Rememberer interface {
 	FilterInfo(ctx context.Context) (FilterInfo, error)
+}
+
+// Content is what a page shows, for [Duplicates].
+type Content struct {
+	// ID tells the page from others: its URL, say. 1 to MaxContentID bytes. A page is never its own duplicate.
+	ID string
+	// Exact is the signature of its content.
+	Exact uint64
+	// Sim is the simhash of its text (see package dedup/near). With 0 only pages of the same signature are its duplicates, and
+	// it is compared only with others that came without.
+	Sim uint64
+	// Paths are the parts of the crawl that the page counts for, at most MaxPaths of at most MaxContentID bytes.
+	Paths []string
+	// Again says that the page was compared on an earlier visit: it is not counted once more.
+	Again bool
+}
+
+// Limits of a [Content].
+const (
+	MaxContentID = 512
+	MaxPaths     = 4
+)
+
+// Check returns what is wrong with the content, or nil.
+func (c *Content) Check() error {
+	if c.ID == "" || len(c.ID) > MaxContentID {
+		return fmt.Errorf("content: ID has %d bytes, must have 1 to %d", len(c.ID), MaxContentID)
+	}
+	if len(c.Paths) > MaxPaths {
+		return fmt.Errorf("content of %s: %d Paths, at most %d are counted", c.ID, len(c.Paths), MaxPaths)
+	}
+	for _, path := range c.Paths {
+		if path == "" || len(path) > MaxContentID {
+			return fmt.Errorf("content of %s: a path has %d bytes, must have 1 to %d", c.ID, len(path), MaxContentID)
+		}
+	}
+	return nil
+}
+
+// Likeness is what a comparison of a page with the earlier ones comes to.
+type Likeness struct {
+	// Of is the ID of the original; empty: the page is no duplicate.
+	Of string
+	// Near says that the two are not the same but for Distance bits of their simhashes, 0 to 3.
+	Near     bool
+	Distance int
+	// Paths are the counts of Content.Paths, in their order, with this page.
+	Paths []PathCount
+}
+
+// PathCount says how many pages of a part of the crawl were compared, and how many were duplicates.
+type PathCount struct {
+	Path  string `json:"path"`
+	Pages int64  `json:"pages"`
+	Exact int64  `json:"exact"`
+	Near  int64  `json:"near"`
+}
+
+// Duplicates returns the number of duplicates of both kinds.
+func (c PathCount) Duplicates() int64 { return c.Exact + c.Near }
+
+// DuplicateStats are the numbers of [Duplicates].
+type DuplicateStats struct {
+	Pages     int64 `json:"pages"`     // compared
+	Exact     int64 `json:"exact"`     // of them, that show the same as an earlier one
+	Near      int64 `json:"near"`      // of them, that show nearly the same
+	Originals int64 `json:"originals"` // that are remembered now
+	// Paths are the parts of the crawl with the most duplicates, most first.
+	Paths []PathCount `json:"paths"`
+}
+
+// Duplicates finds pages that show what an earlier page of the crawl showed. It remembers the last originals, as many as the driver is
+// told, and is as durable as the queues are.
+type Duplicates interface {
+	// Compare tells which original a page is a duplicate of. If of none, the page becomes an original in the same step: of like
+	// pages that come at once one is. To repeat it is safe: it finds the page itself, and an original is not counted again, a
+	// duplicate is.
+	Compare(ctx context.Context, c Content) (Likeness, error)
+	// DuplicateStats counts the pages compared, and names up to paths parts of the crawl. A driver counts for 10,000 parts;
+	// then those with few duplicates make room.
+	DuplicateStats(ctx context.Context, paths int) (DuplicateStats, error)
+}
+
+// TopPaths returns up to n of the counts that have duplicates, those with the most first. It orders the slice.
+func TopPaths(counts []PathCount, n int) []PathCount {
+	slices.SortFunc(counts, func(a, b PathCount) int {
+		return cmp.Or(cmp.Compare(b.Duplicates(), a.Duplicates()), cmp.Compare(a.Path, b.Path))
+	})
+	counts = counts[:min(len(counts), max(n, 0))]
+	for len(counts) > 0 && counts[len(counts)-1].Duplicates() == 0 {
+		counts = counts[:len(counts)-1]
+	}
+	return counts
 }

@@ -103,6 +103,7 @@ func (r *reader) settings(v value) crawler.Settings {
 		"timeout":       func(v value) { s.Timeout = r.duration(v, 1) },
 		"max_body":      func(v value) { s.MaxBody = r.size(v) },
 		"max_redirects": func(v value) { s.MaxRedirects = r.count(v) },
+		"duplicates":    func(v value) { s.Duplicates = r.duplicates(v) },
 		"obey_robots":   func(v value) { s.IgnoreRobots = !r.bool(v) },
 		"user_agent":    func(v value) { s.UserAgent = r.text(v) },
 		"allow_private": func(v value) { s.AllowPrivate = r.bool(v) },
@@ -125,7 +126,7 @@ func (r *reader) settings(v value) crawler.Settings {
 
 var settingNames = []string{
 	"delay", "concurrency", "per_host", "max_depth", "max_pages", "max_attempts", "retry_delay", "timeout", "lease",
-	"max_body", "max_redirects", "obey_robots", "user_agent", "allow_private",
+	"max_body", "max_redirects", "duplicates", "obey_robots", "user_agent", "allow_private",
 }
 
 // checkSettings returns what the engine has against the settings, without the Go name of the field.
@@ -150,6 +151,14 @@ func (r *reader) count(v value) int {
 		return 0
 	}
 	return int(n)
+}
+
+func (r *reader) duplicates(v value) crawler.Duplicates {
+	d, err := crawler.ParseDuplicates(r.scalar(v))
+	if err != nil {
+		r.fail(v, "%v", err)
+	}
+	return d
 }
 
 func (r *reader) size(v value) int64 {

@@ -97,6 +97,7 @@ settings:
   lease: 1h
   max_body: 3MiB
   max_redirects: 4
+  duplicates: near
   obey_robots: false
   user_agent: "shopbot/1.0 (+https://shop.example/bot)"
   allow_private: true
@@ -123,7 +124,7 @@ routes:
 	}
 	want := crawler.Settings{
 		Delay: 1500 * time.Millisecond, Concurrency: 7, PerHost: 3, MaxDepth: 20, MaxPages: 5000, MaxAttempts: 5,
-		RetryDelay: 90 * time.Second, Timeout: 20 * time.Second, Lease: time.Hour, MaxBody: 3 << 20, MaxRedirects: 4,
+		RetryDelay: 90 * time.Second, Timeout: 20 * time.Second, Lease: time.Hour, MaxBody: 3 << 20, MaxRedirects: 4, Duplicates: crawler.DuplicatesNear,
 		IgnoreRobots: true, UserAgent: "shopbot/1.0 (+https://shop.example/bot)", AllowPrivate: true,
 	}
 	if s.Settings != want {

@@ -78,7 +78,7 @@
 // # Settings
 //
 // settings has delay, concurrency, per_host, max_depth, max_pages, max_attempts, retry_delay, timeout, lease, max_body,
-// max_redirects, obey_robots, user_agent and allow_private; canonical has drop_params, keep_params, drop_tracking,
+// max_redirects, duplicates (off, exact or near), obey_robots, user_agent and allow_private; canonical has drop_params, keep_params, drop_tracking,
 // drop_sessions, drop_path_sessions, fold_path_case, trailing_slash (keep, remove or add), unsorted, keep_fragment,
 // max_length, canonical_bodies, fingerprint_headers and fingerprint (lycosa, scrapy, scrapy-redis or scrapy-old); params
 // has names and defaults. They mean what

@@ -127,6 +127,16 @@ func (o Options) OfDocument(root *html.Node) (uint64, error) {
 	return sum(text), nil
 }
 
+// MainText returns the text of the main part of a parsed page, white space collapsed, and the signature of [Main] without anything
+// ignored.
+func MainText(root *html.Node) (text string, sig uint64) {
+	var r reader
+	mainPart(root, &r)
+	content := bytes.TrimRight(r.text, " ") // the rest is collapsed
+	text = string(content)
+	return text, sum(append(append(content, 0), r.links...))
+}
+
 // parts returns the text that counts, and the paths of its links, a line each.
 func (o Options) parts(root *html.Node) (text, links []byte, err error) {
 	var r reader

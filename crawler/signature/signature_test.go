@@ -103,6 +103,31 @@ func TestArticlesInsideMainCountOnce(t *testing.T) {
 	}
 }
 
+func TestMainTextIsWhatTheDefaultSigns(t *testing.T) {
+	t.Parallel()
+	pages := []string{
+		article, "", " ", "plain \u00a0 text ", "<p> a </p> <p>b<a href='/x?y'>c </a> </p>\n", "<main> </main><p>short</p>",
+		strings.ReplaceAll(article, "main>", "article>"),
+	}
+	for _, page := range pages {
+		root, err := html.Parse(strings.NewReader(page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, sig := signature.MainText(root)
+		if want := of(t, signature.Options{}, page); sig != want {
+			t.Errorf("%.30q: the signature is %x, want %x", page, sig, want)
+		}
+		if text != strings.Join(strings.Fields(text), " ") {
+			t.Errorf("%.30q: the white space of %q is not collapsed", page, text)
+		}
+	}
+	root, _ := html.Parse(strings.NewReader(article)) // it was parsed before
+	if text, _ := signature.MainText(root); !strings.HasPrefix(text, "Lamp A lamp of brass & glass,") || !strings.HasSuffix(text, "Price: 17.50 Buy") {
+		t.Errorf("the text is %q", text)
+	}
+}
+
 func TestIgnoredTextDoesNotCount(t *testing.T) {
 	t.Parallel()
 	o := parse(t, "text", `Rendered in \d+ ms`, `Others bought \d+`)

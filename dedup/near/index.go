@@ -2,6 +2,7 @@ package near
 
 import (
 	"fmt"
+	"iter"
 	"sync"
 )
 
@@ -77,6 +78,21 @@ func (x *Index) Len() int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return len(x.order)
+}
+
+// All returns the stored Sims and the ids of their texts, oldest first: what [Index.Add] makes the same index of. Nothing may be
+// added before it has ended.
+func (x *Index) All() iter.Seq2[Sim, string] {
+	return func(yield func(Sim, string) bool) {
+		x.mu.RLock()
+		defer x.mu.RUnlock()
+		for i := range x.order {
+			s := x.order[(x.next+i)%len(x.order)]
+			if !yield(s, x.texts[s].id) {
+				return
+			}
+		}
+	}
 }
 
 func (x *Index) lookup(s Sim) (id string, distance int, ok bool) {

@@ -236,3 +236,40 @@ func ExampleIndex() {
 	// Output:
 	// /sale/kettle is /kettle again, at a distance of 0
 }
+
+// What All tells makes the same index, before and after the oldest had to go.
+func TestAllIsWhatAnIndexIsMadeOf(t *testing.T) {
+	t.Parallel()
+	const limit = 10
+	x := newIndex(t, limit)
+	for i := range 3 * limit {
+		x.Add(near.Sim(i+1)*0x9e3779b97f4a7c15, fmt.Sprint(i))
+		var ids []string
+		copied := newIndex(t, limit)
+		for s, id := range x.All() {
+			copied.Add(s, id)
+			ids = append(ids, id)
+		}
+		for k, id := range ids {
+			if want := fmt.Sprint(i + 1 - len(ids) + k); id != want {
+				t.Fatalf("after %d: %v", i, ids)
+			}
+		}
+		if len(ids) != min(i+1, limit) || copied.Len() != x.Len() {
+			t.Fatalf("after %d: %v", i, ids)
+		}
+	}
+	for range x.All() {
+		break
+	}
+	x.Add(1, "a loop that ends early frees the index")
+}
+
+func TestMeasureCountsWords(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"": 0, " - ": 0, "a": 1, "A b, c-d 5": 5, "\u4e2d\u6587 x": 3} {
+		if s, n := near.Measure(text); n != want || s != near.Of(text) {
+			t.Errorf("%q: %s of %d words, want %s of %d", text, s, n, near.Of(text), want)
+		}
+	}
+}

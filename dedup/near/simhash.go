@@ -29,10 +29,15 @@ const shingle = 3
 //
 // It allocates nothing, unless a word is longer than 64 bytes.
 func Of(text string) Sim {
+	s, _ := Measure(text)
+	return s
+}
+
+// Measure is [Of], and counts the words.
+func Measure(text string) (s Sim, words int) {
 	var (
 		counts  tally
 		window  [8 * shingle]byte // the hashes of the last words
-		words   int
 		scratch [64]byte
 		word    = scratch[:0]
 	)
@@ -73,11 +78,11 @@ func Of(text string) Sim {
 	end()
 	switch {
 	case words == 0:
-		return 0
+		return 0, 0
 	case words < shingle:
 		counts.add(xxhash.Sum64(window[:]))
 	}
-	return max(1, counts.majority()) // 0 means that there is no word
+	return max(1, counts.majority()), words // 0 means that there is no word
 }
 
 // lower has the letters and digits of ASCII in lower case, and 0 for what is between words.

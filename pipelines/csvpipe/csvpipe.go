@@ -8,7 +8,8 @@
 //	_kind _key _url _crawl _fetched_at _more
 //
 // A field that has no column, because it appeared later or its name is one of these, goes into _more, a JSON
-// object. So nothing is lost, and a header never changes.
+// object. So nothing is lost, and a header never changes. What an item's page is a duplicate of stands there, too, as
+// _duplicate_of.
 //
 // # Cells
 //

@@ -177,12 +177,16 @@ func TestLaterFieldsGoIntoMore(t *testing.T) {
 	p := open(t, path)
 	process(t, p, row("thing", "1", map[string]any{"a": 1}), row("thing", "2", map[string]any{"b": 2}))
 	process(t, p, row("thing", "3", map[string]any{"c": []int{3}, "a": 4, "_key": "x", "_more": "y"}))
+	copied := row("thing", "4", map[string]any{"a": 1, "c": 2})
+	copied.Source.DuplicateOf = "https://a.example/first"
+	process(t, p, copied)
 	got := cells(t, path)
 	want := [][]string{
 		{"a", "b", "_kind", "_key", "_url", "_crawl", "_fetched_at", "_more"},
 		{"1", "", "thing", "1", "", "", "", ""},
 		{"", "2", "thing", "2", "", "", "", ""},
 		{"4", "", "thing", "3", "", "", "", `{"_key":"x","_more":"y","c":[3]}`},
+		{"1", "", "thing", "4", "", "", "", `{"_duplicate_of":"https://a.example/first","c":2}`},
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("the file holds %q\nwant %q", got, want)

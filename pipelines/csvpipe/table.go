@@ -181,6 +181,9 @@ func (t *table) row(r *record) []string {
 	if !r.meta.FetchedAt.IsZero() {
 		fetched = r.meta.FetchedAt.Format(time.RFC3339Nano)
 	}
+	if r.meta.DuplicateOf != "" { // a column would make a file of old another one
+		more = append(more, pipelines.Field{Name: "_duplicate_of", Value: r.meta.DuplicateOf})
+	}
 	if more != nil {
 		slices.SortFunc(more, func(a, b pipelines.Field) int { return strings.Compare(a.Name, b.Name) })
 		moreText = string(more.AppendJSON(nil))

@@ -197,11 +197,13 @@ func TestWriterGetsABatchInOneWrite(t *testing.T) {
 		}{"a&b", 1},
 		Source: pipelines.Source{URL: "https://a.example/?x=1&y=2", Crawl: "books", FetchedAt: time.Unix(0, 0)},
 	}
-	if err := p.Process(t.Context(), []pipelines.Item{item, thing("b", 2), item, {Kind: "book"}}); err != nil {
+	copied := thing("b", 2)
+	copied.Source.DuplicateOf = "https://a.example/?first&y"
+	if err := p.Process(t.Context(), []pipelines.Item{item, copied, item, {Kind: "book"}}); err != nil {
 		t.Fatal(err)
 	}
 	want := `{"zeta":"a&b","alpha":1,"_meta":{"kind":"book","key":"k<1>","url":"https://a.example/?x=1&y=2","crawl":"books","fetched_at":"1970-01-01T00:00:00Z"}}
-{"v":2,"_meta":{"kind":"thing","key":"b","url":"","crawl":""}}
+{"v":2,"_meta":{"kind":"thing","key":"b","url":"","crawl":"","duplicate_of":"https://a.example/?first&y"}}
 `
 	if len(w.texts) != 1 || w.texts[0] != want {
 		t.Errorf("written: %q\nwant: %q", w.texts, want)

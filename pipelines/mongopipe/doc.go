@@ -10,9 +10,10 @@
 //	  first_seen, last_seen, changed_at   // when the page was fetched: first, latest, and when the fields last changed
 //	  hash                                // of the fields, whatever their order
 //	  revision                            // 1, and one more with each change
+//	  duplicate_of                        // the page that the one of the latest visit is a duplicate of, if it is
 //	}
 //
-// An item whose fields did not change moves last_seen, and url, crawl and fetched_at with it; one whose fields changed
+// An item whose fields did not change moves last_seen, and url, crawl, fetched_at and duplicate_of with it; one whose fields changed
 // replaces its document.
 //
 // # Crawls that come again

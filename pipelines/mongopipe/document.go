@@ -171,7 +171,7 @@ func (d *document) whole(old *stored) (bson.Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	meta, err := bson.Marshal(bson.D{{Key: "_meta", Value: bson.D{
+	fields := bson.D{
 		{Key: "kind", Value: d.meta.Kind},
 		{Key: "key", Value: d.meta.Key},
 		{Key: "url", Value: d.meta.URL},
@@ -182,11 +182,20 @@ func (d *document) whole(old *stored) (bson.Raw, error) {
 		{Key: "changed_at", Value: d.seen},
 		{Key: "hash", Value: d.hash},
 		{Key: "revision", Value: revision},
-	}}})
+	}
+	meta, err := bson.Marshal(bson.D{{Key: "_meta", Value: d.marked(fields)}})
 	if err != nil {
 		return nil, err
 	}
 	return join(head, d.fields, meta), nil
+}
+
+// marked returns the fields of _meta with the page that the document's is a duplicate of, if it is.
+func (d *document) marked(meta bson.D) bson.D {
+	if d.meta.DuplicateOf == "" {
+		return meta
+	}
+	return append(meta, bson.E{Key: "duplicate_of", Value: d.meta.DuplicateOf})
 }
 
 // join returns a document with the elements of all docs. A document is its length in four bytes, its elements, and a

@@ -200,6 +200,36 @@ func TestMetaTellsWhenAnItemWasSeenAndWhenItChanged(t *testing.T) {
 	}
 }
 
+// The mark of a duplicate is that of the latest visit, whether the item changed or not.
+func TestMetaTellsWhatTheLatestVisitWasADuplicateOf(t *testing.T) {
+	t.Parallel()
+	server := servers.Mongo(t)
+	db, p := database(t, server), open(t, server, quiet)
+	closeAtEnd(t, p)
+	for hour, step := range []struct {
+		value int
+		of    any
+	}{{1, nil}, {1, "first"}, {1, "second"}, {1, nil}, {2, "first"}, {3, nil}} {
+		for name, write := range map[string]func(pipelines.Item) error{
+			"thing": func(i pipelines.Item) error { return p.Process(t.Context(), []pipelines.Item{i}) },
+			"other": func(i pipelines.Item) error {
+				return p.Track(t.Context(), []pipelines.Visit{{Source: i.Source, Status: 200, News: pipelines.NewsChanged, Parsed: true, Items: []pipelines.Item{i}}})
+			},
+		} {
+			item := thing("k", map[string]any{"v": step.value}, fetched.Add(time.Duration(hour)*time.Hour))
+			item.Kind, item.Source.URL = name, "https://a.example/"+name
+			item.Source.DuplicateOf, _ = step.of.(string)
+			if err := write(item); err != nil {
+				t.Fatal(err)
+			}
+			meta := only(t, db, name)["_meta"].(map[string]any)
+			if of, marked := meta["duplicate_of"]; of != step.of || marked != (step.of != nil) {
+				t.Errorf("hour %d, %s: it is marked %v (%v), want %v", hour, name, of, marked, step.of)
+			}
+		}
+	}
+}
+
 func TestFieldsHaveTheTypesOfTheStruct(t *testing.T) {
 	t.Parallel()
 	server := servers.Mongo(t)

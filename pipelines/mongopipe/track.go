@@ -448,7 +448,12 @@ func (p *Pipeline) plan(o *op, old *standing) (plan, error) {
 			{Key: "_meta.fetched_at", Value: next.LastSeen},
 			{Key: "_meta.last_seen", Value: next.LastSeen},
 		}
-		return plan{news: news, model: mongo.NewUpdateOneModel().SetFilter(old.filter(o.id.Key)).SetUpdate(bson.D{{Key: "$set", Value: set}})}, nil
+		set, unset := o.doc.mark(set, nil)
+		update := bson.D{{Key: "$set", Value: set}}
+		if unset != nil {
+			update = append(update, bson.E{Key: "$unset", Value: unset})
+		}
+		return plan{news: news, model: mongo.NewUpdateOneModel().SetFilter(old.filter(o.id.Key)).SetUpdate(update)}, nil
 	}
 	o.try(news)
 	change := o.change(news, next)
@@ -589,6 +594,7 @@ func (d *document) tracked(s pipelines.ItemState, pending bson.D) (bson.Raw, err
 		{Key: "hash", Value: s.Hash},
 		{Key: "revision", Value: s.Revision},
 	}
+	fields = d.marked(fields)
 	if pending != nil {
 		fields = append(fields, bson.E{Key: "pending", Value: pending})
 	}

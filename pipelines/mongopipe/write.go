@@ -204,11 +204,22 @@ func (d *document) sighting(old *stored) bson.D {
 	if d.seen.Before(old.lastSeen) {
 		return update
 	}
-	return append(update, bson.E{Key: "$set", Value: bson.D{
+	set := bson.D{
 		{Key: "_meta.url", Value: d.meta.URL},
 		{Key: "_meta.crawl", Value: d.meta.Crawl},
 		{Key: "_meta.fetched_at", Value: d.seen},
-	}}, bson.E{Key: "$unset", Value: bson.D{{Key: "_meta.gone_at", Value: ""}}})
+	}
+	unset := bson.D{{Key: "_meta.gone_at", Value: ""}}
+	set, unset = d.mark(set, unset)
+	return append(update, bson.E{Key: "$set", Value: set}, bson.E{Key: "$unset", Value: unset})
+}
+
+// mark adds to an update what the document's page is a duplicate of, or takes that away.
+func (d *document) mark(set, unset bson.D) (bson.D, bson.D) {
+	if d.meta.DuplicateOf == "" {
+		return set, append(unset, bson.E{Key: "_meta.duplicate_of", Value: ""})
+	}
+	return append(set, bson.E{Key: "_meta.duplicate_of", Value: d.meta.DuplicateOf}), unset
 }
 
 // bury writes dead items, each under a hash of its kind and key.

@@ -27,6 +27,8 @@ type Options struct {
 	Pace scheduler.Pace
 	// MaxExpired is how often the lease of a task may run out; once more, and it is a dead letter.
 	MaxExpired int
+	// Duplicates is how many originals are remembered; 0: the driver's default.
+	Duplicates int
 	// Now, if set, is the clock that decides everything about due times, leases, delays, holds, memos and
 	// workers. It moves in whole milliseconds. A claim that waits need not notice that it was moved. If
 	// nil, the real clock decides.
@@ -95,7 +97,7 @@ func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		pushCases(), orderCases(), waitCases(), leaseCases(), verdictCases(), paceCases(),
-		doneCases(), crawlCases(), letterCases(), inspectCases(), steerCases(), revisitCases(), extraCases(), crowdCases(), modelCases(),
+		doneCases(), crawlCases(), letterCases(), inspectCases(), steerCases(), revisitCases(), extraCases(), duplicateCases(), crowdCases(), modelCases(),
 	} {
 		all = append(all, group...)
 	}

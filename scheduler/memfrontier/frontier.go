@@ -25,6 +25,9 @@ type Config struct {
 	Sync time.Duration
 	// SyncWait has Push and Finish wait for the sync. Those that run at once share one.
 	SyncWait bool
+	// Duplicates is how many different pages are remembered to find duplicates of (see [scheduler.Duplicates]), at some 60 bytes each,
+	// and 200 where near ones are looked for, beside the URL. Without such a search it costs nothing. Default 1,000,000.
+	Duplicates int
 	// Now is the clock; for tests. A claim that waits does not notice if it is moved by hand. Default
 	// time.Now.
 	Now func() time.Time
@@ -40,6 +43,10 @@ func (c Config) withDefaults() (Config, error) {
 	if err := checkPace(c.Pace); err != nil {
 		return c, fmt.Errorf("memfrontier: Pace: %w", err)
 	}
+	if err := checkDuplicates(c.Duplicates); err != nil {
+		return c, err
+	}
+	c.Duplicates = cmp.Or(c.Duplicates, 1_000_000)
 	c.Pace.Concurrency = cmp.Or(c.Pace.Concurrency, 1)
 	c.Lease = cmp.Or(c.Lease, time.Minute)
 	c.MaxExpired = cmp.Or(c.MaxExpired, 10)
@@ -89,6 +96,7 @@ var (
 	_ scheduler.Registry    = (*Frontier)(nil)
 	_ scheduler.Ledger      = (*Frontier)(nil)
 	_ scheduler.Rescheduler = (*Frontier)(nil)
+	_ scheduler.Duplicates  = (*Frontier)(nil)
 	_ scheduler.Checker     = (*Frontier)(nil)
 )
 

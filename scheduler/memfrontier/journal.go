@@ -38,8 +38,8 @@ type Recovery struct {
 
 const (
 	magic = "lycosa-frontier "
-	// format is what is written; oldest is what is read still. Format 3 has payloads and sums of finished tasks, and tasks that
-	// are planned anew.
+	// format is what is written; oldest is what is read still. Format 3 has payloads and sums of finished tasks, tasks that
+	// are planned anew, and what pages show.
 	format = 3
 	oldest = 2
 	suffix = ".journal"

@@ -31,6 +31,10 @@ type picture struct {
 	Memos     map[memoKey]memo
 	Sums      map[string][]float64
 	Total     []float64
+	Same      []string // originals in order, and those that came with a simhash
+	Near      []string
+	Paths     map[string]scheduler.PathCount
+	Compared  scheduler.PathCount
 	Counters  []int64
 	Outcomes  map[string]int64
 	Paused    bool
@@ -45,9 +49,19 @@ func (t *task) String() string {
 // loose, without regard to order within a queue.
 func take(s *state, loose bool) picture {
 	p := picture{
-		Queued: map[string]map[uint8][]string{}, Seen: len(s.seen), Paces: map[string]scheduler.Pace{},
+		Queued: map[string]map[uint8][]string{}, Seen: len(s.seen), Paces: map[string]scheduler.Pace{}, Paths: map[string]scheduler.PathCount{},
 		Memos: maps.Clone(s.memos.values), Sums: s.sums, Total: s.total, Outcomes: maps.Clone(s.stats.Outcomes), Paused: s.paused,
 	}
+	for exact, id := range s.contents.same.all() {
+		p.Same = append(p.Same, fmt.Sprint(exact, id))
+	}
+	for sim, id := range s.contents.near.All() {
+		p.Near = append(p.Near, fmt.Sprint(sim, id))
+	}
+	for path, n := range s.contents.paths {
+		p.Paths[path] = *n
+	}
+	p.Compared = s.contents.total
 	queued := func(t *task) {
 		if p.Queued[t.host.name] == nil {
 			p.Queued[t.host.name] = map[uint8][]string{}
@@ -118,7 +132,7 @@ func (m *manual) now() time.Time { return m.at }
 func openAt(t testing.TB, dir string, clock *manual) *Frontier {
 	t.Helper()
 	f, err := Open(dir, Config{
-		Pace: scheduler.Pace{Concurrency: 2}, Lease: time.Minute, MaxExpired: 2, Now: clock.now, Sync: -1,
+		Pace: scheduler.Pace{Concurrency: 2}, Lease: time.Minute, MaxExpired: 2, Duplicates: 6, Now: clock.now, Sync: -1,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -221,6 +235,8 @@ func (w *walk) step() {
 		w.steer(ctx)
 	case n < 98 && w.pushed > 0:
 		w.reschedule(ctx)
+	case n < 99:
+		w.compare(ctx)
 	default:
 		w.clock.at = w.clock.at.Add(time.Duration(w.rand.IntN(30)) * time.Second)
 	}
@@ -259,6 +275,19 @@ func (w *walk) reschedule(ctx context.Context) {
 		return t, w.sums(), true
 	})
 	w.must(err)
+}
+
+// compare has some pages compared, more than are remembered.
+func (w *walk) compare(ctx context.Context) {
+	for range 5 {
+		i := w.rand.IntN(30)
+		c := scheduler.Content{ID: fmt.Sprint("page ", w.rand.IntN(60)), Exact: uint64(i), Paths: []string{fmt.Sprint("path ", i%5)}, Again: i%3 == 0}
+		if i%2 == 0 {
+			c.Sim = uint64(i/4+1) * 0x9e3779b97f4a7c15
+		}
+		_, err := w.f.Compare(ctx, c)
+		w.must(err)
+	}
 }
 
 func (w *walk) verdict() scheduler.Verdict {
@@ -669,14 +698,17 @@ func TestUnwritableJournalTakesNothingIn(t *testing.T) {
 // FuzzReplay feeds frames that are whole but mean nothing.
 func FuzzReplay(f *testing.F) {
 	n := newNotes()
-	s := newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}})
+	s := newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}, Duplicates: 10})
 	s.journal = n
 	s.push([]scheduler.Task{{Host: "h", Payload: []byte("p")}, {ID: dedup.FromShort(1), Host: "h", Due: time.Unix(5, 0)}}, 1)
+	for sim := range uint64(2) {
+		s.compare(&scheduler.Content{ID: "a", Exact: 1, Sim: sim, Paths: []string{"p"}})
+	}
 	f.Add(bytes.Clone(n.buf[frameHead:]))
 	n = newNotes()
 	s.snapshot(n, 1)
 	f.Add(bytes.Clone(n.buf[frameHead:]))
-	n, s = newNotes(), newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}})
+	n, s = newNotes(), newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}, Duplicates: 10})
 	s.journal = n
 	s.push([]scheduler.Task{{ID: dedup.FromShort(2), Host: "h"}, {ID: dedup.FromShort(3), Host: "h"}}, 1)
 	for i, v := range []scheduler.Verdict{scheduler.Drop("x"), scheduler.Gone("x")} {
@@ -697,7 +729,7 @@ func FuzzReplay(f *testing.F) {
 	f.Add(bytes.Clone(n.buf[frameHead:]))
 	f.Add([]byte("12345678\x02\x01\x01"))
 	f.Fuzz(func(_ *testing.T, body []byte) {
-		s := newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}})
+		s := newState(Config{Lease: time.Minute, Pace: scheduler.Pace{Concurrency: 1}, Duplicates: 10})
 		p := newReplay(s)
 		if p.frame(body) == nil {
 			p.settle(1)

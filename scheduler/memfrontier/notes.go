@@ -20,27 +20,30 @@ import (
 // A record is a byte that says what it is, and its fields: integers as varints, strings with their length before
 // them. Tasks are named by the number of their push, counted from 1.
 const (
-	recPush   = iota + 1 // level and flags, id, host, due, payload
-	recFinish            // verdict and flags, number, outcome, items, bytes; by verdict: due, now | due | why, status, now | label; payload; sums
-	recExpire            // number, why it is dead now or "", now
-	recUnpark            // label
-	recHost              // name, due, 0 | 1 and delay, concurrency
-	recPause             // 0 | 1
-	recMemo              // host, name, value, until
-	recDup               // number of duplicates pushed
-	recCounts            // of a snapshot: see appendCounts
-	recSeen              // of a snapshot: n, n ids
-	recTask              // of a snapshot: number, level and flags, id, host, place, attempt, expired, first, due, label, payload
-	recDead              // of a snapshot: flags, id, host, level, payload, why, status, attempt, expired, first, at
-	recWhole             // the end of a snapshot
-	recToken             // a number that no token exceeds
-	recReplay            // dead links or letters, n, n places in their list, each less the one before: queued again
-	recForget            // the same: struck off
-	recLevel             // level, n, n numbers: tasks moved there, in this order
-	recRemove            // n, n numbers: tasks removed
-	recReplan            // number, due, payload, sums: of a task that waits for a revisit
-	recSums              // of a snapshot: host, sums
-	recUnsum             // host: its sums are removed
+	recPush     = iota + 1 // level and flags, id, host, due, payload
+	recFinish              // verdict and flags, number, outcome, items, bytes; by verdict: due, now | due | why, status, now | label; payload; sums
+	recExpire              // number, why it is dead now or "", now
+	recUnpark              // label
+	recHost                // name, due, 0 | 1 and delay, concurrency
+	recPause               // 0 | 1
+	recMemo                // host, name, value, until
+	recDup                 // number of duplicates pushed
+	recCounts              // of a snapshot: see appendCounts
+	recSeen                // of a snapshot: n, n ids
+	recTask                // of a snapshot: number, level and flags, id, host, place, attempt, expired, first, due, label, payload
+	recDead                // of a snapshot: flags, id, host, level, payload, why, status, attempt, expired, first, at
+	recWhole               // the end of a snapshot
+	recToken               // a number that no token exceeds
+	recReplay              // dead links or letters, n, n places in their list, each less the one before: queued again
+	recForget              // the same: struck off
+	recLevel               // level, n, n numbers: tasks moved there, in this order
+	recRemove              // n, n numbers: tasks removed
+	recReplan              // number, due, payload, sums: of a task that waits for a revisit
+	recSums                // of a snapshot: host, sums
+	recUnsum               // host: its sums are removed
+	recContent             // signature, simhash (8 bytes each), id: an original
+	recCompared            // path, what a page of it turned out to be
+	recPaths               // of a snapshot: path, pages, exact and near duplicates
 )
 
 // Flags beside a verdict. Format 2 has none.
@@ -413,6 +416,7 @@ func (s *state) snapshot(n *notes, now int64) {
 		n.string(host)
 		n.sums(sums)
 	}
+	n.contents(s.contents)
 	n.open(recWhole)
 	n.seal()
 }

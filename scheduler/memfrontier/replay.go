@@ -106,6 +106,13 @@ func (p *replay) record(kind byte, r *reader) error {
 		p.s.tally(r.string(), r.sums())
 	case recUnsum:
 		p.s.dropSums(r.string())
+	case recContent:
+		p.content(r)
+	case recCompared:
+		path := r.string()
+		p.s.contents.count(path, r.byte())
+	case recPaths:
+		p.pathCount(r)
 	case recToken:
 		p.s.token = max(p.s.token, scheduler.Token(r.int()))
 	default:

@@ -34,23 +34,24 @@ type state struct {
 	maxExpired int
 	journal    *notes // nil: none is kept
 
-	hosts   map[string]*host
-	seen    map[dedup.Fingerprint]struct{}
-	ready   hostHeap // by due time and level
-	waiting hostHeap // by due time
-	delayed calendar
-	revisit calendar
-	planned map[dedup.Fingerprint]*task // those of revisit
-	parked  map[string][]*task
-	leases  map[scheduler.Token]*held
-	oldest  *held // leases in the order of their deadlines
-	newest  *held
-	dead    ring
-	gone    ring
-	memos   memos
-	sums    map[string][]float64 // of each host that has some
-	total   []float64            // of all of them
-	token   scheduler.Token      // the last one given
+	hosts    map[string]*host
+	seen     map[dedup.Fingerprint]struct{}
+	ready    hostHeap // by due time and level
+	waiting  hostHeap // by due time
+	delayed  calendar
+	revisit  calendar
+	planned  map[dedup.Fingerprint]*task // those of revisit
+	parked   map[string][]*task
+	leases   map[scheduler.Token]*held
+	oldest   *held // leases in the order of their deadlines
+	newest   *held
+	dead     ring
+	gone     ring
+	memos    memos
+	sums     map[string][]float64 // of each host that has some
+	total    []float64            // of all of them
+	contents *contents
+	token    scheduler.Token // the last one given
 	// reserved is noted in the journal before a token beyond it is given, so that none is given again after a
 	// restart although claims are not noted.
 	reserved scheduler.Token
@@ -73,14 +74,15 @@ type held struct {
 func newState(c Config) *state {
 	return &state{
 		pace: c.Pace, lease: c.Lease, maxExpired: c.MaxExpired,
-		hosts:   map[string]*host{},
-		seen:    map[dedup.Fingerprint]struct{}{},
-		planned: map[dedup.Fingerprint]*task{},
-		sums:    map[string][]float64{},
-		parked:  map[string][]*task{},
-		leases:  map[scheduler.Token]*held{},
-		memos:   memos{values: map[memoKey]memo{}},
-		stats:   scheduler.Stats{Outcomes: map[string]int64{}},
+		hosts:    map[string]*host{},
+		seen:     map[dedup.Fingerprint]struct{}{},
+		planned:  map[dedup.Fingerprint]*task{},
+		sums:     map[string][]float64{},
+		parked:   map[string][]*task{},
+		leases:   map[scheduler.Token]*held{},
+		memos:    memos{values: map[memoKey]memo{}},
+		contents: newContents(c.Duplicates),
+		stats:    scheduler.Stats{Outcomes: map[string]int64{}},
 	}
 }
 

@@ -48,7 +48,7 @@ func shared(newFrontier func(t testing.TB, crawl string, c memfrontier.Config) (
 				return f
 			}
 		}
-		f, err := newFrontier(t, o.Crawl, memfrontier.Config{Pace: o.Pace, Lease: o.Lease, MaxExpired: o.MaxExpired, Now: o.Now})
+		f, err := newFrontier(t, o.Crawl, memfrontier.Config{Pace: o.Pace, Lease: o.Lease, MaxExpired: o.MaxExpired, Duplicates: o.Duplicates, Now: o.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -97,11 +97,19 @@ func TestIndexOfTheCalendarStaysPackedAndVanishes(t *testing.T) {
 	soundly(t, f)
 }
 
-func TestPurgeLeavesNoKeyOfCalendarAndSums(t *testing.T) {
+func TestPurgeLeavesNoKeyOfCalendarSumsAndOriginals(t *testing.T) {
 	t.Parallel()
 	client := dial(t, servers.Redis(t).URL)
 	f := openWith(t, client, redisfrontier.Config{Crawl: "purged", Partitions: 2, Pace: scheduler.Pace{Concurrency: 1000}, Logger: quiet()})
 	revisitAll(t, f, time.Now().Add(time.Hour), someTasks(0, 3000, 100))
+	for _, sim := range []uint64{0, 1} {
+		if _, err := f.Compare(context.Background(), scheduler.Content{ID: "a", Exact: 1, Sim: sim, Paths: []string{"p"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(keysLike(t, client, "*:n[bton]"))+len(keysLike(t, client, "*:c[eop]")) != 7 {
+		t.Errorf("keys are %v", keysLike(t, client, "*"))
+	}
 	if len(keysLike(t, client, "*:wx:*")) < 20 || len(keysLike(t, client, "*:hs")) != 2 {
 		t.Errorf("keys are %v", keysLike(t, client, "*"))
 	}

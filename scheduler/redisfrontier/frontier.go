@@ -71,6 +71,9 @@ type Config struct {
 	// Known is how many fingerprints this process remembers as known to Redis, at about 20 bytes each.
 	// Default 1,000,000; negative: none.
 	Known int
+	// Duplicates is how many different pages are remembered to find duplicates of (see [scheduler.Duplicates]), the same number
+	// in the whole fleet. See docs/duplicates.md for their size. Without such a search it costs nothing. Default 1,000,000.
+	Duplicates int
 	// SeedKey is the list, set or sorted set that people push start URLs to. Default "<crawl>:start_urls"; "-": none.
 	SeedKey string
 	// Logger is told of the beginning and the end of an outage, and of settings of Redis that endanger the crawl.
@@ -98,6 +101,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("redisfrontier: Confirm (%d) must not be negative", c.Confirm)
 	case c.ConfirmTimeout < time.Millisecond:
 		return fmt.Errorf("redisfrontier: ConfirmTimeout (%v) must be at least 1ms", c.ConfirmTimeout)
+	case c.Duplicates < 0:
+		return fmt.Errorf("redisfrontier: Duplicates (%d) must not be negative", c.Duplicates)
 	case c.Patience < 0:
 		return fmt.Errorf("redisfrontier: Patience (%v) must not be negative", c.Patience)
 	}
@@ -126,6 +131,7 @@ func (c Config) withDefaults() Config {
 	c.Patience = cmp.Or(c.Patience, 30*time.Second)
 	c.ConfirmTimeout = cmp.Or(c.ConfirmTimeout, time.Second)
 	c.Known = cmp.Or(c.Known, 1_000_000)
+	c.Duplicates = cmp.Or(c.Duplicates, 1_000_000)
 	c.SeedKey = cmp.Or(c.SeedKey, c.Crawl+":start_urls")
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Worker == "" {
@@ -149,6 +155,7 @@ type Frontier struct {
 	patience   time.Duration
 	confirm    int
 	seedKey    string
+	originals  int         // kept for Compare
 	seen       *seenScript // of the crawl's kind of filter
 	exact      dedup.Exact // nil: none
 	log        *slog.Logger
@@ -181,6 +188,7 @@ var (
 	_ scheduler.SeedSource  = (*Frontier)(nil)
 	_ scheduler.Ledger      = (*Frontier)(nil)
 	_ scheduler.Rescheduler = (*Frontier)(nil)
+	_ scheduler.Duplicates  = (*Frontier)(nil)
 	_ scheduler.Checker     = (*Frontier)(nil)
 	_ scheduler.Rememberer  = (*Frontier)(nil)
 )
@@ -210,7 +218,7 @@ func open(ctx context.Context, client redis.UniversalClient, c Config, create bo
 	}
 	f := &Frontier{
 		client: client, crawl: c.Crawl, lease: c.Lease, maxExpired: c.MaxExpired, worker: c.Worker, patience: c.Patience,
-		seedKey: c.SeedKey, log: c.Logger, now: c.Now,
+		seedKey: c.SeedKey, originals: c.Duplicates, log: c.Logger, now: c.Now,
 		confirm: c.Confirm, confirmTimeout: c.ConfirmTimeout,
 		known: newKnown(c.Known), closed: make(chan struct{}),
 		away: outage{log: c.Logger, begun: "redis is unavailable, waiting for it", passed: "redis is back"},

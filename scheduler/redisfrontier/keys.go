@@ -51,6 +51,9 @@ import (
 //	u                 set    fingerprints that may not be in the other store yet (filter twotier)
 //	c                 hash   outcome -> count
 //	o                 hash   host, NUL, name -> end of life, value (Memo)
+//	ce, co            hash   signature -> id of the original; list of the signatures, oldest first (partition 0 only)
+//	nb, nt, no, nn    -      index of near texts, their ids with the signature in front: see redisnear (same)
+//	cp                hash   path -> pages, exact and near duplicates; empty = the crawl (same)
 //	workers           hash   id -> end of life, JSON (Registry; partition 0 only)
 //
 // And the channel lycosa:{<crawl>~<epoch>}:wake, with messages

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lycosa-crawl/lycosa/dedup/near/redisnear"
 	"github.com/lycosa-crawl/lycosa/dedup/redisdedup"
 )
 
@@ -26,33 +27,35 @@ type script struct {
 
 // The scripts. Each has one Go function that calls it.
 var (
-	claimScript     = partitionScript("claim")
-	finishScript    = partitionScript("finish")
-	extendScript    = partitionScript("extend")
-	holdScript      = partitionScript("hold")
-	setPaceScript   = partitionScript("setpace")
-	crawlPaceScript = partitionScript("crawlpace")
-	pauseScript     = partitionScript("pause")
-	statsScript     = partitionScript("stats")
-	parkedScript    = partitionScript("parked")
-	unparkScript    = partitionScript("unpark")
-	deadScript      = partitionScript("dead")
-	lettersScript   = partitionScript("letters")
-	hostListScript  = partitionScript("hostlist")
-	relevelScript   = partitionScript("relevel")
-	purgeHostScript = partitionScript("purgehost")
-	givenScript     = partitionScript("given")
-	planScript      = partitionScript("plan")
-	replanScript    = partitionScript("replan")
-	calendarScript  = partitionScript("calendarpage")
-	hostSumsScript  = partitionScript("hostsums")
-	memoLoadScript  = partitionScript("memoload")
-	memoSaveScript  = partitionScript("memosave")
-	heartbeatScript = partitionScript("heartbeat")
-	leaveScript     = partitionScript("leave")
-	workersScript   = partitionScript("workers")
-	initScript      = partitionScript("init")
-	sweepScript     = partitionScript("sweep")
+	claimScript      = partitionScript("claim")
+	finishScript     = partitionScript("finish")
+	extendScript     = partitionScript("extend")
+	holdScript       = partitionScript("hold")
+	setPaceScript    = partitionScript("setpace")
+	crawlPaceScript  = partitionScript("crawlpace")
+	pauseScript      = partitionScript("pause")
+	statsScript      = partitionScript("stats")
+	parkedScript     = partitionScript("parked")
+	unparkScript     = partitionScript("unpark")
+	deadScript       = partitionScript("dead")
+	lettersScript    = partitionScript("letters")
+	hostListScript   = partitionScript("hostlist")
+	relevelScript    = partitionScript("relevel")
+	purgeHostScript  = partitionScript("purgehost")
+	givenScript      = partitionScript("given")
+	planScript       = partitionScript("plan")
+	replanScript     = partitionScript("replan")
+	calendarScript   = partitionScript("calendarpage")
+	hostSumsScript   = partitionScript("hostsums")
+	memoLoadScript   = partitionScript("memoload")
+	memoSaveScript   = partitionScript("memosave")
+	heartbeatScript  = partitionScript("heartbeat")
+	leaveScript      = partitionScript("leave")
+	workersScript    = partitionScript("workers")
+	compareScript    = partitionScript("compare")
+	duplicatesScript = partitionScript("duplicates")
+	initScript       = partitionScript("init")
+	sweepScript      = partitionScript("sweep")
 
 	createScript = plainScript("create")
 	amendScript  = plainScript("amend")
@@ -92,6 +95,8 @@ func seenPartitionScript(name string, kind redisdedup.Kind) *script {
 		switch file := includeLine.FindStringSubmatch(line)[1]; file {
 		case "seen":
 			return redisdedup.Snippet("seen", kind)
+		case "near":
+			return redisnear.Snippet()
 		case "sweepseen":
 			return redisdedup.Snippet("sweep", kind)
 		default:

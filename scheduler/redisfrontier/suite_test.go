@@ -99,7 +99,7 @@ func openerWith(url string, partitions int, more func(*redisfrontier.Config)) fr
 			client.AddHook(faulty{o.Fault})
 		}
 		c := redisfrontier.Config{
-			Crawl: o.Crawl, Partitions: partitions, Lease: o.Lease, Pace: o.Pace, MaxExpired: o.MaxExpired, Now: o.Now, Logger: quiet(),
+			Crawl: o.Crawl, Partitions: partitions, Lease: o.Lease, Pace: o.Pace, MaxExpired: o.MaxExpired, Duplicates: o.Duplicates, Now: o.Now, Logger: quiet(),
 		}
 		if o.Ordered {
 			c.Partitions = 1

@@ -33,6 +33,14 @@ func (w Weight) Float() float64 {
 	return math.Exp2(float64(int(w)-128) / 2)
 }
 
+// Times returns the weight times 2^(halfOctaves/2), as far as a weight goes. No weight stays none.
+func (w Weight) Times(halfOctaves int) Weight {
+	if w == 0 {
+		return 0
+	}
+	return Weight(min(max(int(w)+halfOctaves, 1), 255))
+}
+
 // ParseWeight reads low, normal, high or a number that is not negative.
 func ParseWeight(s string) (Weight, error) {
 	switch s {

@@ -31,10 +31,18 @@ type Index struct {
 	limit  int
 }
 
-//go:embed lua/look.lua
-var lookLua string
+var (
+	//go:embed lua/look.lua
+	lookLua string
+	//go:embed lua/near.lua
+	nearLua string
+)
 
-var look = redis.NewScript(lookLua)
+var look = redis.NewScript(strings.Replace(lookLua, "--@ near\n", nearLua, 1))
+
+// Snippet returns the Lua text of the function near_look(bands, texts, order, ages, sim, most, id), whose keys are those of
+// look.lua: for a script that has more to do in the same step.
+func Snippet() string { return nearLua }
 
 // New returns the index of a crawl, which begins empty. It asks nothing of Redis yet. The client stays the caller's.
 func New(client redis.UniversalClient, c Config) (*Index, error) {

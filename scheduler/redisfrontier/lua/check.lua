@@ -127,6 +127,9 @@ for k = 1, max(#total, #added) do
   if math.abs(is - should) > 1e-6 * (1 + (size[k] or 0)) then expect('sum ' .. k .. ' of the partition', is, should) end
 end
 
+expect('originals by signature', call('HLEN', P .. 'ce'), call('LLEN', P .. 'co'))
+expect('originals by simhash', call('HLEN', P .. 'nt'), call('LLEN', P .. 'no'))
+
 seen_open()
 seen_count(expect, tonumber(state[8] or 0))
 return broken

@@ -43,6 +43,6 @@ if first > 0 then
 end
 local labels = call('HKEYS', P .. 'kl')
 for i = 1, #labels do call('UNLINK', P .. 'k:' .. labels[i]) end
-for key in string.gmatch('kl h r y i l lc t d x g c o hs workers', '%S+') do call('UNLINK', P .. key) end
+for key in string.gmatch('kl h r y i l lc t d x g c o hs ce co nb nt no nn cp workers', '%S+') do call('UNLINK', P .. key) end
 call('DEL', M)
 return 1
