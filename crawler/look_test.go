@@ -105,7 +105,8 @@ func (r *rig) calm() {
 		scheduler.Memo
 		scheduler.Ledger
 		scheduler.Rescheduler
-	}{f, f, f, f}
+		scheduler.Duplicates
+	}{f, f, f, f, f}
 }
 
 // live works for so long.
