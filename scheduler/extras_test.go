@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,24 @@ func TestLettersAreMeantByEachField(t *testing.T) {
 		}
 		if got := c.which.Match(&link); got != c.link {
 			t.Errorf("%+v means the dead link: %v", c.which, got)
+		}
+	}
+}
+
+func TestTopPathsHaveTheMostDuplicates(t *testing.T) {
+	t.Parallel()
+	counts := func() []scheduler.PathCount {
+		return []scheduler.PathCount{
+			{Path: "none", Pages: 9}, {Path: "b", Pages: 3, Near: 1, Exact: 1}, {Path: "c", Pages: 3, Near: 3}, {Path: "a", Pages: 9, Exact: 2},
+		}
+	}
+	for n, want := range map[int]string{-1: "", 0: "", 1: "c", 3: "c a b", 10: "c a b"} {
+		var got []string
+		for _, c := range scheduler.TopPaths(counts(), n) {
+			got = append(got, c.Path)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("the first %d are %q, want %s", n, got, want)
 		}
 	}
 }

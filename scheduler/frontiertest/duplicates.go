@@ -19,6 +19,7 @@ func duplicateCases() []testCase {
 		{"PageIsNeverItsOwnDuplicate", pageIsNeverItsOwnDuplicate},
 		{"OfLikePagesAtOnceOneIsTheOriginal", ofLikePagesAtOnceOneIsTheOriginal},
 		{"PathsTellTheirDuplicates", pathsTellTheirDuplicates},
+		{"PathsWithFewDuplicatesMakeRoom", pathsWithFewDuplicatesMakeRoom},
 		{"OldestOriginalMakesRoom", oldestOriginalMakesRoom},
 		{"MalformedContentIsRefused", malformedContentIsRefused},
 		{"ComparisonThatFailsMayBeRepeated", comparisonThatFailsMayBeRepeated},
@@ -186,6 +187,31 @@ func pathsTellTheirDuplicates(r *rig) {
 			r.Errorf("stats %+v, want the paths %+v", s, want)
 		}
 	}
+}
+
+func pathsWithFewDuplicatesMakeRoom(r *rig) {
+	const most, more = 10_000, 200
+	f := r.open(Options{})
+	duplicate := func(i int, paths ...string) {
+		r.Helper()
+		r.compare(f, scheduler.Content{ID: fmt.Sprint(i), Exact: 1, Paths: paths})
+	}
+	duplicate(-1)
+	for i := range 5 {
+		duplicate(-2-i, "bad/")
+	}
+	for i := 0; i < most+more; i += scheduler.MaxPaths {
+		var paths []string
+		for k := range scheduler.MaxPaths {
+			paths = append(paths, fmt.Sprint("p", i+k))
+		}
+		duplicate(i, paths...)
+	}
+	s := r.duplicateStats(f, 2*most)
+	if len(s.Paths) != most || s.Paths[0] != (scheduler.PathCount{Path: "bad/", Pages: 5, Exact: 5}) || s.Paths[1].Exact != 1 {
+		r.Errorf("%d paths, the first are %+v", len(s.Paths), s.Paths[:min(2, len(s.Paths))])
+	}
+	r.want("duplicates", s.Exact, 5+(most+more)/scheduler.MaxPaths)
 }
 
 func oldestOriginalMakesRoom(r *rig) {
