@@ -82,7 +82,7 @@ func (p *program) crawl(ctx context.Context, o *options, name string, urls []str
 	if err != nil {
 		return err
 	}
-	pipe, err := outs.open(ctx, p.out, log)
+	pipe, err := outs.open(ctx, p.out, job.spider.Revisit, log)
 	if err != nil {
 		return err
 	}

@@ -208,7 +208,7 @@ func (p *program) crawlShop(ctx context.Context, dir, url string, fresh bool) (*
 	if err != nil {
 		return nil, err
 	}
-	file, err := outs.open(ctx, p.out, log)
+	file, err := outs.open(ctx, p.out, j.spider.Revisit, log)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lycosa-crawl/lycosa/crawler"
 	"github.com/lycosa-crawl/lycosa/pipelines"
 	"github.com/lycosa-crawl/lycosa/pipelines/csvpipe"
 	"github.com/lycosa-crawl/lycosa/pipelines/filestore"
@@ -119,7 +120,7 @@ func (j *job) tracked(place *place, pipe pipelines.Pipeline, log *slog.Logger) (
 		log.Warn("no feed of changes is kept: each visit of a page writes its items anew; -o mongodb://HOST/DB keeps one", "crawl", j.crawl)
 		return pipe, nil
 	}
-	store, err := filestore.Open(place.itemStore(j.crawl), filestore.Config{Logger: log})
+	store, err := filestore.Open(place.itemStore(j.crawl), filestore.Config{History: j.spider.Revisit.History, NoFeed: j.spider.Revisit.NoFeed, Logger: log})
 	switch {
 	case errors.Is(err, filestore.ErrInUse):
 		err = fmt.Errorf("crawl %s in %s is in use by another process; with --redis several can share it", j.crawl, place.dir)
@@ -133,8 +134,9 @@ func (j *job) tracked(place *place, pipe pipelines.Pipeline, log *slog.Logger) (
 // itemStore is the file that the items of a crawl in a folder are kept in, if it comes again.
 func (p *place) itemStore(crawl string) string { return filepath.Join(p.folder(crawl), changesFile) }
 
-// open opens the outputs: those that can be away first, so that nothing is created if one is.
-func (all outputs) open(ctx context.Context, stdout io.Writer, log *slog.Logger) (pipelines.Pipeline, error) {
+// open opens the outputs: those that can be away first, so that nothing is created if one is. keep says how much those keep
+// that keep revisions; nil: the default.
+func (all outputs) open(ctx context.Context, stdout io.Writer, keep *crawler.Revisit, log *slog.Logger) (pipelines.Pipeline, error) {
 	pipes := make([]pipelines.Pipeline, len(all))
 	for _, remote := range []bool{true, false} {
 		for i, o := range all {
@@ -142,7 +144,7 @@ func (all outputs) open(ctx context.Context, stdout io.Writer, log *slog.Logger)
 				continue
 			}
 			var err error
-			if pipes[i], err = o.open(ctx, stdout, log); err != nil {
+			if pipes[i], err = o.open(ctx, stdout, keep, log); err != nil {
 				return nil, errors.Join(err, closePipes(context.WithoutCancel(ctx), pipes))
 			}
 		}
@@ -168,12 +170,16 @@ func closePipe(ctx context.Context, p pipelines.Pipeline) error {
 	return nil
 }
 
-func (o output) open(ctx context.Context, stdout io.Writer, log *slog.Logger) (p pipelines.Pipeline, err error) {
+func (o output) open(ctx context.Context, stdout io.Writer, keep *crawler.Revisit, log *slog.Logger) (p pipelines.Pipeline, err error) {
 	switch o.kind {
 	case outStdout:
 		return jsonpipe.New(stdout, jsonpipe.Config{Logger: log}), nil
 	case outMongo:
-		p, err = mongopipe.New(ctx, mongopipe.Config{URI: o.dest, Logger: log})
+		c := mongopipe.Config{URI: o.dest, Logger: log}
+		if keep != nil {
+			c.History, c.NoFeed = keep.History, keep.NoFeed
+		}
+		p, err = mongopipe.New(ctx, c)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, pipelines.ErrUnavailable) {
 			err = usagef("--out: %w", err)
 		}

@@ -100,7 +100,7 @@ func (p *program) open(ctx context.Context, o *options, log *slog.Logger, sessio
 		}
 		if i > 0 && len(o.out) > 0 {
 			s.pipeline = sessions[0].pipeline
-		} else if s.pipeline, err = s.outs.open(ctx, p.out, log); err != nil {
+		} else if s.pipeline, err = s.outs.open(ctx, p.out, s.spider.Revisit, log); err != nil {
 			return err
 		}
 		if s.pipeline, err = s.tracked(s.place, s.pipeline, log); err != nil {

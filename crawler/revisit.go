@@ -30,6 +30,10 @@ type Revisit struct {
 	Ignore []string
 	// Rules are for some of the pages. The first that matches a page counts.
 	Rules []RevisitRule
+	// History is how many revisions of an item a store keeps that keeps revisions. Default 10; below 0: none.
+	History int
+	// NoFeed has such a store keep no feed of changes.
+	NoFeed bool
 }
 
 // RevisitRule says how some pages are visited again. What it leaves out is as for all others.

@@ -15,6 +15,7 @@ import (
 	"github.com/lycosa-crawl/lycosa/crawler/declare"
 	"github.com/lycosa-crawl/lycosa/dedup"
 	"github.com/lycosa-crawl/lycosa/pipelines"
+	"github.com/lycosa-crawl/lycosa/scheduler/revisit"
 )
 
 var update = flag.Bool("update", false, "write what the goldens should be")
@@ -372,5 +373,41 @@ func TestMessagesAreBounded(t *testing.T) {
 	_, err := declare.Parse("x", []byte(with("{re: '("+strings.Repeat("ü", 5000)+"'}")))
 	if err == nil || len(err.Error()) > 1500 || !strings.Contains(err.Error(), "missing closing )") {
 		t.Errorf("error %.600v", err)
+	}
+}
+
+func TestRevisitsAreReadAsTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	s, err := declare.Parse("x.yaml", []byte(`
+name: x
+start: [https://a.example/]
+revisit:
+  budget: 240/h
+  new_share: 0
+  min: 1h
+  max: 180d
+  objective: staleness
+  signature: "selector:main"
+  ignore: ['\d+ views']
+  history: 0
+  feed: false
+  rules:
+    - {match: "*/archive/*", never: true}
+    - {route: a, weight: 2.5, every: 7d, signature: item}
+    - {match: "*/prices", cron: "0 6 * * *"}
+routes:
+  a: {follow: [{route: a}]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.Revisit
+	if r.Budget != 5760 || r.Share() != 0 || r.Min != time.Hour || r.Max != 180*24*time.Hour || r.Objective != revisit.Staleness ||
+		r.Signature != "selector:main" || r.History != -1 || !r.NoFeed || len(r.Ignore) != 1 || len(r.Rules) != 3 {
+		t.Errorf("revisit %+v", r)
+	}
+	if a, b, c := r.Rules[0], r.Rules[1], r.Rules[2]; !a.Never || a.Match != "*/archive/*" || b.Route != "a" || b.Weight != "2.5" ||
+		b.Every != 7*24*time.Hour || b.Signature != "item" || c.Cron == nil || c.Cron.String() != "0 6 * * *" {
+		t.Errorf("rules %+v", r.Rules)
 	}
 }

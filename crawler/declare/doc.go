@@ -66,6 +66,8 @@
 //	  objective: freshness   # or staleness: never gives up on a page
 //	  signature: main        # what is compared: text, letters, bytes, selector:CSS or item
 //	  ignore: ['Updated \d+ minutes ago']
+//	  history: 10            # revisions of an item that are kept; 0: none
+//	  feed: true             # of what is new, changed, gone and back
 //	  rules:                 # the first that matches a page counts
 //	    - {match: "*/archive/*", never: true}
 //	    - {route: listing, weight: high}

@@ -15,9 +15,17 @@ var policyKeys = []string{"budget", "new_share", "min", "max", "objective", "eve
 
 // revisit reads when pages are visited again.
 func (r *reader) revisit(v value, routes []string) *crawler.Revisit {
-	o := r.object(v, append(slices.Clone(policyKeys), "signature", "ignore", "rules")...)
+	o := r.object(v, append(slices.Clone(policyKeys), "signature", "ignore", "history", "feed", "rules")...)
 	s := &crawler.Revisit{Policy: r.policy(v, o, policyKeys)}
 	s.Signature, s.Ignore = r.signature(o)
+	if history, ok := o.get("history"); ok {
+		if s.History = int(min(r.whole(history, 0), 1<<30)); s.History == 0 {
+			s.History = -1 // none, which the field's zero value is not
+		}
+	}
+	if feed, ok := o.get("feed"); ok {
+		s.NoFeed = !r.bool(feed)
+	}
 	if rules, ok := o.get("rules"); ok {
 		for _, one := range r.list(rules) {
 			s.Rules = append(s.Rules, r.revisitRule(one, routes))
