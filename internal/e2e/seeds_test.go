@@ -68,3 +68,24 @@ func TestStartURLsAreLeftAloneWhenToldSo(t *testing.T) {
 		t.Errorf("left are %q", left)
 	}
 }
+
+func TestSeedGivenAgainIsFetchedOnceMoreAndNothingElse(t *testing.T) {
+	t.Parallel()
+	server := servers.Redis(t)
+	client := redis.NewClient(&redis.Options{Addr: server.Addr})
+	defer client.Close()
+	site := testsite.Start(t, testsite.Config{Pages: 20})
+	root := site.Roots()[0]
+	worker := with(fast, "worker", "site", "--redis", server.URL, "--until-done")
+	for range 2 {
+		if err := client.LPush(t.Context(), "site:start_urls", root).Err(); err != nil {
+			t.Fatal(err)
+		}
+		run(t, 0, worker...)
+	}
+	for url, n := range site.Hits() {
+		if want := map[bool]int{true: 2, false: 1}[url == root]; n != want && !strings.HasSuffix(url, "/robots.txt") {
+			t.Errorf("%s was fetched %d times, want %d", url, n, want)
+		}
+	}
+}
