@@ -289,7 +289,9 @@ func (l *look) probe(ctx context.Context) (signature.Page, error) {
 		if p := newPage(l.visit, resp); p.DocErr() == nil {
 			root := p.Doc().Nodes[0]
 			page.Blocks = signature.BlocksOf(root)
-			page.Signature, _ = l.rule.signature.OfDocument(root)
+			if page.Signature, err = l.rule.signature.OfDocument(root); err != nil { // it is one of items, or selects what is not there
+				page.Signature, _ = l.rule.noisy.OfDocument(root)
+			}
 		} else {
 			page.Signature, _ = signature.Options{Method: signature.Bytes}.Of(resp.Body)
 		}
@@ -312,7 +314,14 @@ func (l *look) mayAsk(ctx context.Context, u dedup.URL) bool {
 
 // again makes one more request to the host under the same lease, at its pace and no sooner than gap. It goes out without validators.
 func (l *look) again(ctx context.Context, url string, gap time.Duration) (*fetch.Response, error) {
-	if err := sleep(ctx, max(gap, l.w.delay(l.lease.Host))); err != nil {
+	if delay := l.w.delay(l.lease.Host); delay > 0 { // nobody else's request is to be closer to this one
+		gap = max(gap, delay)
+		until := time.Now().Add(gap + delay)
+		if err := l.w.insist(ctx, func() error { return l.w.frontier.Hold(ctx, l.lease.Host, until) }); err != nil {
+			return nil, err
+		}
+	}
+	if err := sleep(ctx, gap); err != nil {
 		return nil, err
 	}
 	if !l.w.holds(l.lease) {
@@ -366,12 +375,10 @@ func (l *look) signature() (uint64, error) {
 	switch {
 	case options.Method == signature.Items:
 		return 0, nil
-	case options.Method == signature.Bytes, p.DocErr() != nil:
-		bytes, err := signature.Parse("bytes", nil)
-		if err != nil {
-			return 0, err
-		}
-		return bytes.Of(p.Body)
+	case options.Method == signature.Bytes:
+		return options.Of(p.Body)
+	case p.DocErr() != nil: // what is no HTML
+		return signature.Options{Method: signature.Bytes}.Of(p.Body)
 	}
 	return options.OfDocument(p.Doc().Nodes[0])
 }
