@@ -157,8 +157,8 @@ func (l *look) validators(h http.Header) {
 	l.next.etag, l.next.modified = keep("ETag"), keep("Last-Modified")
 }
 
-// observe says what a page that was sent and handled shows: what became of its content, and of the host's ways.
-func (l *look) observe(ctx context.Context, resp *fetch.Response, sig uint64) (revisit.Observation, error) {
+// examine says what a page that was sent and handled shows: what became of its content, and of the host's ways.
+func (l *look) examine(ctx context.Context, resp *fetch.Response, sig uint64) (revisit.Observation, error) {
 	now := time.Now()
 	o := revisit.Observed(revisit.OK, sig)
 	o.Conditional, o.Phase = l.conditional, revisit.Phase(l.lease.ID.Short())
@@ -621,11 +621,12 @@ func (v *visit) settle(ctx context.Context, resp *fetch.Response, sig uint64) bo
 	if v.look == nil {
 		return true
 	}
-	o, err := v.look.observe(ctx, resp, v.look.itemSignature(sig))
+	o, err := v.look.examine(ctx, resp, v.look.itemSignature(sig))
 	switch {
 	case err != nil:
 		v.err = err
 	case o.Answer != revisit.OK:
+		v.look.next = v.look.memory // what was shown in the page's place is nothing to know it by
 		v.err = v.look.answer(ctx, o.Answer, 0, 0)
 	default:
 		v.look.settle(o)
