@@ -56,12 +56,7 @@ func (v *visit) hint(ctx context.Context) error {
 		v.w.log.Debug("dates that are all alike are no hints", "url", v.req.URL, "dates", len(dates))
 		return nil
 	}
-	for _, h := range v.page.hints {
-		if err := v.hintOne(ctx, calendar, h); err != nil {
-			return err
-		}
-	}
-	return nil
+	return atOnce(ctx, v.page.hints, func(ctx context.Context, h hint) error { return v.hintOne(ctx, calendar, h) })
 }
 
 func (v *visit) hintOne(ctx context.Context, calendar scheduler.Rescheduler, h hint) error {

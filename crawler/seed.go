@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/lycosa-crawl/lycosa/dedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
@@ -126,23 +129,44 @@ func VisitAll(ctx context.Context, f scheduler.Frontier) (int, error) {
 		if err != nil || len(pages) == 0 {
 			return all, err
 		}
-		called := 0
-		for _, p := range pages {
+		var called atomic.Int64
+		err = atOnce(ctx, pages, func(ctx context.Context, p page) error {
 			moved, err := calendar.Reschedule(ctx, p.host, p.id, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
 				t.Due = now
 				return t, nil, true
 			})
-			if err != nil {
-				return all, err
-			}
 			if moved {
-				called++
+				called.Add(1)
 			}
+			return err
+		})
+		if err != nil {
+			return all + int(called.Load()), err
 		}
-		if all += called; called == 0 { // others have taken them all
+		all += int(called.Load())
+		if called.Load() == 0 { // others have taken them all
 			return all, nil
 		}
 	}
+}
+
+// reschedules is how many pages are planned anew at once: each is a round trip or two.
+const reschedules = 16
+
+// atOnce does something for all of some, several at a time. It ends early with the first error, or that of ctx.
+func atOnce[T any](ctx context.Context, all []T, do func(context.Context, T) error) error {
+	group, running := errgroup.WithContext(ctx)
+	group.SetLimit(reschedules)
+	for _, one := range all {
+		if running.Err() != nil {
+			break
+		}
+		group.Go(func() error { return do(running, one) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // isPending reports whether a task is to be done anyway.
