@@ -208,15 +208,22 @@ func usedMemory(tb testing.TB, client redis.UniversalClient) int64 {
 
 func info(tb testing.TB, client redis.UniversalClient, section, field string) string {
 	tb.Helper()
-	text, err := client.Info(context.Background(), section).Result()
+	value, err := infoOf(client, section, field)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return value
+}
+
+func infoOf(client redis.UniversalClient, section, field string) (string, error) {
+	text, err := client.Info(context.Background(), section).Result()
+	if err != nil {
+		return "", err
+	}
 	for line := range strings.Lines(text) {
 		if value, ok := strings.CutPrefix(line, field+":"); ok {
-			return strings.TrimSpace(value)
+			return strings.TrimSpace(value), nil
 		}
 	}
-	tb.Fatalf("INFO %s has no %s", section, field)
-	return ""
+	return "", fmt.Errorf("INFO %s has no %s", section, field)
 }

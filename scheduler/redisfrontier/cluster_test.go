@@ -217,7 +217,7 @@ func TestWorkersGoOnWhenAReplicaOfTheClusterTakesOver(t *testing.T) {
 	fl := newFleet(t, 3, c, func() redis.UniversalClient { return dial(t, cluster.URL) })
 	fl.progress(100)
 	cluster.Nodes[0].Kill()
-	await(t, "the replica to take over", func() bool { return info(t, replica, "replication", "role") == "master" })
+	awaitPromotion(t, replica)
 	cluster.Nodes[0].Restart() // as a replica of the one that took over: who else could confirm?
 	fl.progress(100)
 	fl.conclude()

@@ -76,9 +76,7 @@ func TestFailoverToALaggingReplicaLosesNoConfirmedPush(t *testing.T) {
 
 			c.Confirm, c.Patience = 0, 30*time.Second
 			replica := dial(t, s.Replicas[0].URL)
-			await(t, "the replica to be promoted", func() bool {
-				return info(t, replica, "replication", "role") == "master"
-			})
+			awaitPromotion(t, replica)
 			after := openWith(t, dialInTime(t, s.URL), c)
 			soundly(t, after)
 			lost := 0
@@ -112,9 +110,21 @@ func lag(t *testing.T, s *servers.RedisSentinel) *proxy {
 		t.Fatal(err)
 	}
 	await(t, "the replica to follow through the proxy", func() bool {
-		return info(t, replica, "replication", "master_port") == port && info(t, replica, "replication", "master_link_status") == "up"
+		following, _ := infoOf(replica, "replication", "master_port")
+		link, _ := infoOf(replica, "replication", "master_link_status")
+		return following == port && link == "up"
 	})
 	return p
+}
+
+// awaitPromotion waits until a replica leads. Its connections break in that moment: Sentinels disconnect the clients of
+// what they promote.
+func awaitPromotion(t *testing.T, replica redis.UniversalClient) {
+	t.Helper()
+	await(t, "the replica to be promoted", func() bool {
+		role, _ := infoOf(replica, "replication", "role")
+		return role == "master"
+	})
 }
 
 // dialInTime waits for the Sentinels to agree on who leads.
