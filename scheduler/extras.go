@@ -192,6 +192,21 @@ type Rescheduler interface {
 	Scheduled(ctx context.Context, yield func(Task) bool) error
 }
 
+// Link says that a page is linked from one page more, or one less.
+type Link struct {
+	Host string // of the page linked to
+	ID   dedup.Fingerprint
+	By   int // 1, -1, or 0 to ask only
+}
+
+// Linker counts how many pages link to each page. What links where is the caller's to know. A count is as durable as the queues
+// are, and vanishes with the crawl. It is never too small; after a crash of the caller, or an outage, it may be too large.
+type Linker interface {
+	// Link adds to the counts, and returns what they are then: 0 for a page that was linked once and is no more, -1 for one that
+	// never was, which it stays if one is taken from it. After an error some may have been added.
+	Link(ctx context.Context, links ...Link) ([]int64, error)
+}
+
 // Memo is a small memory shared by all workers of a crawl: robots.txt of a host, say. Values vanish with the
 // crawl, and no sooner than told.
 type Memo interface {

@@ -45,7 +45,7 @@ func TestJournalOfFormat2IsReadAndMadeAnew(t *testing.T) {
 		t.Errorf("memo %q %v %v", v, ok, err)
 	}
 	now, err := os.ReadFile(journalOf(t, dir))
-	if err != nil || !strings.HasPrefix(string(now), "lycosa-frontier 3\n") {
+	if err != nil || !strings.HasPrefix(string(now), "lycosa-frontier 4\n") {
 		t.Errorf("the journal begins %.20q, %v", now, err)
 	}
 	// It goes on as a new one does.

@@ -39,8 +39,8 @@ type Recovery struct {
 const (
 	magic = "lycosa-frontier "
 	// format is what is written; oldest is what is read still. Format 3 has payloads and sums of finished tasks, tasks that
-	// are planned anew, and what pages show.
-	format = 3
+	// are planned anew, and what pages show; format 4 has how many pages link to each.
+	format = 4
 	oldest = 2
 	suffix = ".journal"
 	// grown is by how much more than three times the size it had when it was made a journal must have

@@ -35,6 +35,7 @@ type picture struct {
 	Near      []string
 	Paths     map[string]scheduler.PathCount
 	Compared  scheduler.PathCount
+	Links     map[uint64]uint32
 	Counters  []int64
 	Outcomes  map[string]int64
 	Paused    bool
@@ -61,7 +62,7 @@ func take(s *state, loose bool) picture {
 	for path, n := range s.contents.paths {
 		p.Paths[path] = *n
 	}
-	p.Compared = s.contents.total
+	p.Compared, p.Links = s.contents.total, maps.Clone(s.links)
 	queued := func(t *task) {
 		if p.Queued[t.host.name] == nil {
 			p.Queued[t.host.name] = map[uint8][]string{}
@@ -237,6 +238,7 @@ func (w *walk) step() {
 		w.reschedule(ctx)
 	case n < 99:
 		w.compare(ctx)
+		w.link(ctx)
 	default:
 		w.clock.at = w.clock.at.Add(time.Duration(w.rand.IntN(30)) * time.Second)
 	}
@@ -288,6 +290,15 @@ func (w *walk) compare(ctx context.Context) {
 		_, err := w.f.Compare(ctx, c)
 		w.must(err)
 	}
+}
+
+func (w *walk) link(ctx context.Context) {
+	var links []scheduler.Link
+	for range 5 {
+		links = append(links, scheduler.Link{Host: "h", ID: dedup.Of("", fmt.Sprint(w.rand.IntN(30)), nil), By: w.rand.IntN(3) - 1})
+	}
+	_, err := w.f.Link(ctx, links...)
+	w.must(err)
 }
 
 func (w *walk) verdict() scheduler.Verdict {
@@ -559,8 +570,8 @@ func TestForeignJournalIsRefused(t *testing.T) {
 		{"PK\x03\x04 something else\n", "not a journal"},
 		{"lycosa-frontier", "not a journal"},
 		{"lycosa-frontier x\n", "not a journal"},
-		{"lycosa-frontier 4\nwhatever", "format 4, this one knows 2 to 3"},
-		{"lycosa-frontier 1\nwhatever", "format 1, this one knows 2 to 3"},
+		{"lycosa-frontier 5\nwhatever", "format 5, this one knows 2 to 4"},
+		{"lycosa-frontier 1\nwhatever", "format 1, this one knows 2 to 4"},
 		{"lycosa-frontier 2\n", "its snapshot is not whole"},
 		{"lycosa-frontier 2\n\x10\x00\x00\x00garbage garbage garbage", "its snapshot is not whole"},
 	} {

@@ -44,6 +44,7 @@ const (
 	recContent             // signature, simhash (8 bytes each), id: an original
 	recCompared            // path, what a page of it turned out to be
 	recPaths               // of a snapshot: path, pages, exact and near duplicates
+	recLink                // id, number of pages that link to it
 )
 
 // Flags beside a verdict. Format 2 has none.
@@ -417,6 +418,9 @@ func (s *state) snapshot(n *notes, now int64) {
 		n.sums(sums)
 	}
 	n.contents(s.contents)
+	for id, count := range s.links {
+		n.link(id, count)
+	}
 	n.open(recWhole)
 	n.seal()
 }

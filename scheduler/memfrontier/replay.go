@@ -113,6 +113,9 @@ func (p *replay) record(kind byte, r *reader) error {
 		p.s.contents.count(path, r.byte())
 	case recPaths:
 		p.pathCount(r)
+	case recLink:
+		id := r.fixed()
+		p.s.links[id] = uint32(r.uint()) //nolint:gosec // a count
 	case recToken:
 		p.s.token = max(p.s.token, scheduler.Token(r.int()))
 	default:

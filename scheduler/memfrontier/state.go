@@ -51,6 +51,7 @@ type state struct {
 	sums     map[string][]float64 // of each host that has some
 	total    []float64            // of all of them
 	contents *contents
+	links    map[uint64]uint32 // of each page that was linked ever
 	token    scheduler.Token // the last one given
 	// reserved is noted in the journal before a token beyond it is given, so that none is given again after a
 	// restart although claims are not noted.
@@ -82,6 +83,7 @@ func newState(c Config) *state {
 		leases:   map[scheduler.Token]*held{},
 		memos:    memos{values: map[memoKey]memo{}},
 		contents: newContents(c.Duplicates),
+		links:    map[uint64]uint32{},
 		stats:    scheduler.Stats{Outcomes: map[string]int64{}},
 	}
 }

@@ -28,7 +28,7 @@ import (
 //	                         r retries, e expired, b hosts with tasks,
 //	                         i items, j bytes; q last token, t last time, z paused, w waited for until; pd, pc the crawl's
 //	                         delay and concurrency; si, sp, bn, ba, cn the state of the filter, by its kind; wb buckets of
-//	                         wx; gh, gs, gl, gc how far a sweep came
+//	                         wx; lb buckets of ln, lc the pages in it; gh, gs, gl, gc how far a sweep came
 //	!                 -      never exists (see lua/prelude.lua)
 //	h                 hash   host -> packed record
 //	r, y, i           zset   hosts that are not due, due, kept for their delay alone (see lua/hosts.lua)
@@ -41,6 +41,7 @@ import (
 //	wi                zset   minute -> its ms
 //	wx:<n>            hash   beginning of a fingerprint -> minutes in which it is to be revisited
 //	hs                hash   host -> its sums (see lua/sums.lua)
+//	ln:<n>            hash   fingerprint -> number of pages that link to it (see lua/link.lua)
 //	k:<label>         list   tasks parked under the label
 //	kl                hash   label -> number of tasks
 //	x, g              list   dead letters, dead links: the newest 10,000

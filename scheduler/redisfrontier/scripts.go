@@ -46,6 +46,7 @@ var (
 	planScript       = partitionScript("plan")
 	replanScript     = partitionScript("replan")
 	calendarScript   = partitionScript("calendarpage")
+	linkScript       = partitionScript("link")
 	hostSumsScript   = partitionScript("hostsums")
 	memoLoadScript   = partitionScript("memoload")
 	memoSaveScript   = partitionScript("memosave")

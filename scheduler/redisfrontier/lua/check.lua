@@ -130,6 +130,20 @@ end
 expect('originals by signature', call('HLEN', P .. 'ce'), call('LLEN', P .. 'co'))
 expect('originals by simhash', call('HLEN', P .. 'nt'), call('LLEN', P .. 'no'))
 
+local linked, size = tonumber(call('HGET', M, 'lb') or 1), 1
+while 2 * size <= linked do size = 2 * size end
+local pages = 0
+for n = 0, linked do -- one more than there are
+  local all = call('HGETALL', P .. 'ln:' .. n)
+  for i = 1, #all, 2 do
+    local at = struct.unpack('>I', all[i]) % (2 * size)
+    expect('bucket of a count of links', n, at < linked and at or at - size)
+    expect('a count of links, negative', tonumber(all[i + 1]) < 0, false)
+  end
+  pages = pages + #all / 2
+end
+expect('pages with a count of links', tonumber(call('HGET', M, 'lc') or 0), pages)
+
 seen_open()
 seen_count(expect, tonumber(state[8] or 0))
 return broken

@@ -29,7 +29,7 @@ end
 -- What the filter keeps.
 if seen_sweep(budget) then return 0 end
 
--- The calendar, its index, then the parked, some of each.
+-- The calendar, its index, the links, then the parked, some of each.
 local minutes = call('ZRANGE', P .. 'wi', 0, budget - 1)
 for i = 1, #minutes do call('UNLINK', P .. 'w:' .. minutes[i]) end
 each_chunk('ZREM', P .. 'wi', minutes)
@@ -39,6 +39,13 @@ local first = max(0, buckets - budget)
 for i = first, buckets - 1 do call('UNLINK', P .. 'wx:' .. i) end
 if first > 0 then
   call('HSET', M, 'wb', first)
+  return 0
+end
+local linked = tonumber(call('HGET', M, 'lb') or 1)
+first = max(0, linked - budget)
+for i = first, linked - 1 do call('UNLINK', P .. 'ln:' .. i) end
+if first > 0 then
+  call('HSET', M, 'lb', first)
   return 0
 end
 local labels = call('HKEYS', P .. 'kl')
