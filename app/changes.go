@@ -361,6 +361,9 @@ func changeLine(c *pipelines.Change) string {
 		if c.Status != 200 {
 			fmt.Fprintf(&b, "  (status %d)", c.Status)
 		}
+		if l := c.Links; l != nil {
+			b.WriteString("  " + linkWords(l))
+		}
 		return b.String()
 	}
 	fmt.Fprintf(&b, "%s %s", c.Kind, oneLine(c.Key))
@@ -376,6 +379,27 @@ func changeLine(c *pipelines.Change) string {
 	}
 	fmt.Fprintf(&b, "  %s", oneLine(c.URL))
 	return b.String()
+}
+
+// linkWords says which links of a page came and went.
+func linkWords(l *pipelines.LinkChange) string {
+	var words []string
+	for _, kind := range []struct {
+		sign  string
+		links []string
+	}{{"+", l.New}, {"-", l.Gone}} {
+		const shown = 3
+		for _, link := range kind.links[:min(shown, len(kind.links))] {
+			words = append(words, kind.sign+oneLine(link))
+		}
+		if more := len(kind.links) - shown; more > 0 {
+			words = append(words, fmt.Sprintf("%s%d links", kind.sign, more))
+		}
+	}
+	if l.More > 0 {
+		words = append(words, plural(int64(l.More), "link", "links")+" more")
+	}
+	return strings.Join(words, " ")
 }
 
 // shortValue is a value of a field in at most 60 characters.

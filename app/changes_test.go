@@ -32,7 +32,11 @@ func recrawled(t *testing.T, dir string) {
 	t.Helper()
 	store := openStore(t, dir)
 	for hour, price := range []float64{51.77, 49.99} {
-		if err := store.Track(t.Context(), []pipelines.Visit{priced("shop", hour, price)}); err != nil {
+		visit := priced("shop", hour, price)
+		if hour > 0 {
+			visit.Links = pipelines.NewLinkChange([]string{"https://shop.example/new"}, []string{"u1", "u2", "u3", "u4", "u5"})
+		}
+		if err := store.Track(t.Context(), []pipelines.Visit{visit}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -59,7 +63,7 @@ func TestChangesShowsWhatBecameOfPagesAndItems(t *testing.T) {
 	if got.code != exitDone || len(lines) != 4 {
 		t.Fatalf("exit %d, %d lines:\n%s%s", got.code, len(lines), got.out, got.err)
 	}
-	for i, words := range []string{"new      book k1", "new      page  https://shop.example/a", "changed  book k1  price: 51.77 -> 49.99  https://shop.example/a", "changed  page  https"} {
+	for i, words := range []string{"new      book k1", "new      page  https://shop.example/a", "changed  book k1  price: 51.77 -> 49.99  https://shop.example/a", "changed  page  https://shop.example/a  +https://shop.example/new -u1 -u2 -u3 -2 links"} {
 		if !strings.Contains(lines[i], words) {
 			t.Errorf("line %d is %q, want %q in it", i, lines[i], words)
 		}

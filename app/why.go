@@ -394,6 +394,9 @@ func (w *why) learntWords() string {
 		words += fmt.Sprintf(", changes about every %s", daysText(1/l.ChangesPerDay))
 	}
 	words += fmt.Sprintf(", visited about every %s, weight %.2g, %s", daysText(l.Interval), l.Weight, l.State)
+	if l.Unlinked {
+		words += ", no page links to it any more"
+	}
 	if l.Noisy {
 		words += ", never the same"
 	}

@@ -34,6 +34,11 @@ type look struct {
 	sums sums
 	news revisit.Change
 	back bool // the page had been taken for gone
+
+	inlinks  int64    // pages that link to this one, if that is counted
+	weighed  bool     // the spider has said how much it weighs
+	appeared []string // links that are new, and those that vanished
+	vanished []string
 }
 
 // newLook returns what is to be done beside; nil if the page is fetched once.
@@ -49,17 +54,19 @@ func (v *visit) newLook() *look {
 		l.memory.record = revisit.NewRecord(rule.weightOf(v.req))
 	}
 	l.next = l.memory
-	if rule.weighed {
+	if l.weighed = rule.weighed; l.weighed {
 		l.weigh(rule.weight)
 	}
 	l.spare()
 	return l
 }
 
-// weigh says how much the page matters, duplicates of others apart.
+// weigh says how much the page matters, before anything makes it weigh less.
 func (l *look) weigh(w revisit.Weight) {
-	l.next.record.Weight, l.next.spared = w, false
+	unlinked := l.next.unlinked
+	l.next.record.Weight, l.next.spared, l.next.unlinked = w, false, false
 	l.spare()
+	l.next.unlink(unlinked)
 }
 
 // known reports whether the page was visited before.
@@ -84,8 +91,10 @@ func (v *visit) stored() revisit.Record {
 // ready reads what the plan of the page depends on.
 func (l *look) ready(ctx context.Context) error {
 	var err error
-	l.terms, l.host, err = l.w.budget.terms(ctx, l.lease.Host, time.Now())
-	return err
+	if l.terms, l.host, err = l.w.budget.terms(ctx, l.lease.Host, time.Now()); err != nil {
+		return err
+	}
+	return l.linked(ctx)
 }
 
 // header returns the header of the request: with the validators of the visit before (RFC 9110, section 13), unless they are
@@ -432,6 +441,8 @@ func (l *look) settle(o revisit.Observation) revisit.Decision {
 		d.Due = now.Add(robotsTTL)
 	case revisit.Unconditional:
 		l.next.etag, l.next.modified = "", ""
+	case revisit.Vanished:
+		l.unlinkAll()
 	}
 	l.sums.replace(l.stored(), d.Record)
 	l.plan(d.Due, outcomeOf(o, d))
@@ -525,6 +536,9 @@ func (l *look) track(ctx context.Context, news pipelines.News, parsed bool) erro
 	if parsed {
 		visit.Source.FetchedAt, visit.Source.DuplicateOf = l.visit.page.FetchedAt, l.visit.page.DuplicateOf
 		visit.Items = l.visit.page.items
+		if l.known() {
+			visit.Links = pipelines.NewLinkChange(l.appeared, l.vanished)
+		}
 	}
 	if l.w.tracks == nil {
 		return l.w.stores.submit(ctx, visit.Items...)
@@ -576,6 +590,9 @@ func (l *look) judge(ctx context.Context, resp *fetch.Response) error {
 
 // moved settles a page that is elsewhere, for good or for now. The target is a page of its own.
 func (l *look) moved(ctx context.Context, status int, target string) error {
+	if err := l.relink(ctx, []string{target}); err != nil {
+		return err
+	}
 	sig := signature.Target(target)
 	if status == http.StatusMovedPermanently || status == http.StatusPermanentRedirect {
 		return l.answer(ctx, revisit.MovedAway, sig, 0)
@@ -629,6 +646,9 @@ func (v *visit) settle(ctx context.Context, resp *fetch.Response, sig uint64) bo
 		v.look.next = v.look.memory // what was shown in the page's place is nothing to know it by
 		v.err = v.look.answer(ctx, o.Answer, 0, 0)
 	default:
+		if v.err = v.look.relink(ctx, v.followed()); v.err != nil {
+			return false
+		}
 		v.look.settle(o)
 		return true
 	}

@@ -106,7 +106,8 @@ func (r *rig) calm() {
 		scheduler.Ledger
 		scheduler.Rescheduler
 		scheduler.Duplicates
-	}{f, f, f, f, f}
+		scheduler.Linker
+	}{f, f, f, f, f, f}
 }
 
 // live works for so long.

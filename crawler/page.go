@@ -122,6 +122,7 @@ func (p *Page) Param(name string) string { return p.visit.plan.spider.Params[nam
 // normal, 0 is visited at the longest interval. It has no effect on a page that is fetched once.
 func (p *Page) SetWeight(w float64) {
 	if l := p.visit.look; l != nil {
+		l.weighed = true
 		l.weigh(revisit.WeightOf(w))
 	}
 }

@@ -52,15 +52,17 @@ type wire struct {
 	L string          `json:"l"`
 	N int             `json:"n"`
 	Q int             `json:"q"`
+	A int             `json:"a"`
+	O []byte          `json:"o"`
 }
 
 // AppendPayload appends the request as versioned JSON:
 //
 //	{"v":1,"u":URL,"r":ROUTE,"d":DEPTH,"m":METHOD,"h":HEADER,"b":BODY in base64,"w":WITH,"k":HOPS,"s":SEED,
 //	 "c":RECORD in base64,"e":ETAG,"l":LAST-MODIFIED,"n":1 if noisy,
-//	 "q":1 if it weighs less as a likely duplicate}
+//	 "q":1 if it weighs less as a likely duplicate,"a":1 if it does because no page links to it,"o":LINKS}
 //
-// The last five are of a page that is visited again: see package revisit for the record. Everything but v, u and r is left out when it is zero.
+// The last seven are of a page that is visited again: see package revisit for the record. Everything but v, u and r is left out when it is zero.
 func (r *Request) AppendPayload(dst []byte) []byte {
 	dst = append(dst, `{"v":1,"u":`...)
 	dst = appendString(dst, r.URL)

@@ -32,6 +32,11 @@ type Revisit struct {
 	Rules []RevisitRule
 	// History is how many revisions of an item a store keeps that keeps revisions. Default 10; below 0: none.
 	History int
+	// TrackLinks remembers what each page links to, and counts the pages that link to each. Then pages weigh the more, the more
+	// pages link to them; one that no page links to any more weighs a tenth, until one does; a page that was taken for gone is looked
+	// for when a page links to it anew; and the feed tells which links of a changed page are new or gone. It costs memory of the
+	// frontier: some 10 bytes a link, and 15 a page that is linked to.
+	TrackLinks bool
 	// NoFeed has such a store keep no feed of changes.
 	NoFeed bool
 }
@@ -45,7 +50,7 @@ type RevisitRule struct {
 	// Never has the pages fetched once.
 	Never bool
 	// Weight says how much the pages matter beside others: "low", "normal", "high", or a number. Empty: the less, the
-	// more links they are away from a start URL. See [revisit.DefaultWeight]; [Page.SetWeight] is for one page.
+	// more links they are away from a start URL, and with TrackLinks the more, the more pages link to them. See [revisit.DefaultWeight]; [Page.SetWeight] is for one page.
 	Weight string
 	// Min and Max bound the interval; zero: as for all others.
 	Min, Max time.Duration
@@ -59,8 +64,9 @@ type RevisitRule struct {
 
 // revisits is a Revisit ready for use; nil: each URL is fetched once.
 type revisits struct {
-	policy revisit.Policy
-	rules  []visitRule // the last one matches all
+	policy     revisit.Policy
+	rules      []visitRule // the last one matches all
+	trackLinks bool
 }
 
 type visitRule struct {
@@ -81,7 +87,7 @@ func (s *Revisit) compile(routes map[string]Binding) (*revisits, error) {
 	if err := s.Policy.Validate(); err != nil {
 		return nil, err
 	}
-	r := &revisits{policy: s.Policy}
+	r := &revisits{policy: s.Policy, trackLinks: s.TrackLinks}
 	for i, rule := range slices.Concat(s.Rules, []RevisitRule{{}}) {
 		fail := func(err error) error { return fmt.Errorf("Rules[%d]: %w", i, err) }
 		if i == len(s.Rules) {
@@ -177,6 +183,21 @@ type memory struct {
 	modified string // Last-Modified, as received
 	spared   bool   // it weighs less, for its path yields nothing but duplicates
 	noisy    bool   // its signature is never the same: it is compared by letters
+	links    []byte // what it links to; see packLinks
+	unlinked bool   // no page links to it any more, so it weighs less
+}
+
+// unlink has the page weigh less because no page links to it any more, or as before.
+func (m *memory) unlink(yes bool) {
+	if yes == m.unlinked {
+		return
+	}
+	m.unlinked = yes
+	half := unlinkedWeight
+	if yes {
+		half = -half
+	}
+	m.record.Weight = m.record.Weight.Times(half)
 }
 
 // Validators longer than that are not kept: they would cost more than they save.
@@ -198,6 +219,14 @@ func (m *memory) appendTo(dst []byte) []byte {
 	if m.spared {
 		dst = append(dst, `,"q":1`...)
 	}
+	if m.unlinked {
+		dst = append(dst, `,"a":1`...)
+	}
+	if len(m.links) > 0 {
+		dst = append(dst, `,"o":"`...)
+		dst = base64.StdEncoding.AppendEncode(dst, m.links)
+		dst = append(dst, '"')
+	}
 	return dst
 }
 
@@ -210,7 +239,7 @@ func (w *wire) memory() (*memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &memory{record: record, etag: w.E, modified: w.L, noisy: w.N != 0, spared: w.Q != 0}, nil
+	return &memory{record: record, etag: w.E, modified: w.L, noisy: w.N != 0, spared: w.Q != 0, unlinked: w.A != 0, links: w.O}, nil
 }
 
 // Learnt is what earlier visits have taught about a page; see package revisit.
@@ -222,6 +251,7 @@ type Learnt struct {
 	State         string    `json:"state"` // live, missing, gone, moved or denied
 	Hinted        bool      `json:"hinted,omitempty"`
 	Noisy         bool      `json:"noisy,omitempty"` // it is never the same, and compared by its letters
+	Unlinked      bool      `json:"unlinked,omitempty"` // no page links to it any more
 	ETag          string    `json:"etag,omitempty"`
 	LastModified  string    `json:"last_modified,omitempty"`
 }
@@ -234,7 +264,7 @@ func (r *Request) Learnt() *Learnt {
 	}
 	l := &Learnt{
 		Seen: m.record.SeenAt(), Interval: m.record.Plan.Interval().Hours() / 24, Weight: m.record.EffectiveWeight(),
-		State: m.record.State().String(), Hinted: m.record.Hinted(), Noisy: m.noisy, ETag: m.etag, LastModified: m.modified,
+		State: m.record.State().String(), Hinted: m.record.Hinted(), Noisy: m.noisy, Unlinked: m.unlinked, ETag: m.etag, LastModified: m.modified,
 	}
 	if b := m.record.Belief(); b.B > 0 {
 		l.ChangesPerDay = b.Mean()

@@ -65,6 +65,9 @@ func (v *visit) run(ctx context.Context) (scheduler.Result, error) {
 	if err := v.store(ctx); err != nil {
 		return v.result, fmt.Errorf("items of %s: %w", v.req.URL, err)
 	}
+	if err := v.linksOnce(ctx); err != nil {
+		return v.result, fmt.Errorf("links of %s: %w", v.req.URL, err)
+	}
 	if err := v.push(ctx); err != nil {
 		return v.result, fmt.Errorf("links of %s: %w", v.req.URL, err)
 	}

@@ -70,6 +70,7 @@ type Worker struct {
 	budget     *budget              // of a crawl that comes again; else nil
 	duplicates scheduler.Duplicates // nil: none are looked for
 	barren     *barren              // likewise
+	linker     scheduler.Linker     // nil: links are not counted
 	log        *slog.Logger
 	started    time.Time
 
@@ -146,6 +147,13 @@ func New(c Config) (*Worker, error) {
 	if p.revisits != nil {
 		if w.budget, err = newBudget(p.revisits.policy, c.Frontier, w.insist, w.delay, w.log); err != nil {
 			return nil, err
+		}
+		var ok bool
+		if w.linker, ok = c.Frontier.(scheduler.Linker); !ok && p.revisits.trackLinks {
+			return nil, errors.New("crawler: the frontier does not count links: Revisit.TrackLinks must be off")
+		}
+		if !p.revisits.trackLinks {
+			w.linker = nil
 		}
 	}
 	return w, nil
@@ -410,6 +418,9 @@ func (w *Worker) visit(ctx context.Context, lease *scheduler.Lease) {
 	switch err := w.finishes.submit(context.WithoutCancel(ctx), result); {
 	case err == nil:
 		w.pages.Add(1)
+		if err := v.look.part(ctx); err != nil {
+			w.log.Debug("links that vanished are still counted", "url", v.address(), "err", err)
+		}
 	case scheduler.Lost(err, lease):
 		w.log.Warn("finish refused: the lease was lost", "url", v.address())
 	case errors.As(err, new(*scheduler.LostError)): // others of the same batch

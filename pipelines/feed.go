@@ -24,10 +24,31 @@ type Change struct {
 	Recorded time.Time `json:"recorded"` // when it was entered into the feed
 	// Status is the page's HTTP status; 0 of items.
 	Status int `json:"status,omitempty"`
+	// Links are the links of a page that are new or gone; nil: none, or the crawl does not keep track of them.
+	Links *LinkChange `json:"links,omitempty"`
 	// Fields tells what became of an item's fields: all of them if it is new, none if it is gone.
 	Fields []FieldChange `json:"fields,omitempty"`
 	// More is how many changed fields are left out of Fields, because there are too many.
 	More int `json:"more,omitempty"`
+}
+
+// LinkChange tells the links of a page apart that are new or gone. Each list has up to 100 URLs.
+type LinkChange struct {
+	New  []string `json:"new,omitempty"`
+	Gone []string `json:"gone,omitempty"`
+	More int      `json:"more,omitempty"` // links that are left out
+}
+
+const maxChangedLinks = 100
+
+// NewLinkChange returns what is to be told of links, nil for none.
+func NewLinkChange(added, gone []string) *LinkChange {
+	if len(added) == 0 && len(gone) == 0 {
+		return nil
+	}
+	c := &LinkChange{New: added[:min(len(added), maxChangedLinks)], Gone: gone[:min(len(gone), maxChangedLinks)]}
+	c.More = len(added) + len(gone) - len(c.New) - len(c.Gone)
+	return c
 }
 
 // IsPage reports whether the entry is about a page, not an item.

@@ -32,6 +32,8 @@ type Visit struct {
 	// still hold some, to be stored.
 	Parsed bool
 	Items  []Item
+	// Links are the links that are new on the page or gone from it, if the crawl keeps track of links. Nil: none are.
+	Links *LinkChange
 }
 
 // Tracker is implemented by pipelines that know what they were given before, and keep the feed of changes. A crawl

@@ -149,7 +149,7 @@ func TestWrongSpidersAreRefused(t *testing.T) {
 		{"bad revisit", set("revisit: {min: soon}"), `3:16: revisit.min: "soon": want a duration such as 90s, 1h30m or 30d`},
 		{"revisit backwards", set("revisit: {min: 2d, max: 1d12h}"), "3:25: revisit.max: max (36h0m0s) is less than min (48h0m0s)"},
 		{"bad budget", set("revisit: {budget: 10000}"), `3:19: revisit.budget: "10000": want a rate such as 10000/d, of fetches a s, m, h or d, or unlimited`},
-		{"unknown key in revisit", set("revisit: {evry: 1h}"), `3:11: revisit: unknown key "evry": want budget, new_share, min, max, objective, every, cron, signature, ignore, history, feed or rules`},
+		{"unknown key in revisit", set("revisit: {evry: 1h}"), `3:11: revisit: unknown key "evry": want budget, new_share, min, max, objective, every, cron, signature, ignore, history, feed, track_links or rules`},
 		{"two clocks", set("revisit: {every: 1h, cron: '0 4 * * *'}"), "3:18: revisit.every: every and cron exclude each other"},
 		{"bad cron", set("revisit: {cron: daily}"), `3:17: revisit.cron: "daily": expected exactly 5 fields, found 1: [daily]`},
 		{"bad signature", set("revisit: {signature: md5}"), `3:22: revisit.signature: "md5": want main, text, letters, bytes, selector:CSS or item`},

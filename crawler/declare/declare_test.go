@@ -390,6 +390,7 @@ revisit:
   signature: "selector:main"
   ignore: ['\d+ views']
   history: 0
+  track_links: true
   feed: false
   rules:
     - {match: "*/archive/*", never: true}
@@ -403,7 +404,7 @@ routes:
 	}
 	r := s.Revisit
 	if r.Budget != 5760 || r.Share() != 0 || r.Min != time.Hour || r.Max != 180*24*time.Hour || r.Objective != revisit.Staleness ||
-		r.Signature != "selector:main" || r.History != -1 || !r.NoFeed || len(r.Ignore) != 1 || len(r.Rules) != 3 {
+		r.Signature != "selector:main" || r.History != -1 || !r.NoFeed || !r.TrackLinks || len(r.Ignore) != 1 || len(r.Rules) != 3 {
 		t.Errorf("revisit %+v", r)
 	}
 	if a, b, c := r.Rules[0], r.Rules[1], r.Rules[2]; !a.Never || a.Match != "*/archive/*" || b.Route != "a" || b.Weight != "2.5" ||

@@ -15,8 +15,9 @@ var policyKeys = []string{"budget", "new_share", "min", "max", "objective", "eve
 
 // revisit reads when pages are visited again.
 func (r *reader) revisit(v value, routes []string) *crawler.Revisit {
-	o := r.object(v, append(slices.Clone(policyKeys), "signature", "ignore", "history", "feed", "rules")...)
+	o := r.object(v, append(slices.Clone(policyKeys), "signature", "ignore", "history", "feed", "track_links", "rules")...)
 	s := &crawler.Revisit{Policy: r.policy(v, o, policyKeys)}
+	s.TrackLinks = o.bool("track_links")
 	s.Signature, s.Ignore = r.signature(o)
 	if history, ok := o.get("history"); ok {
 		if s.History = int(min(r.whole(history, 0), 1<<30)); s.History == 0 {

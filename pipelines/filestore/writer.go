@@ -137,7 +137,7 @@ func (w *writer) track(v *pipelines.Visit, moved map[pipelines.ID]bool) error {
 	if err := put(w.tx.Bucket(pagesBucket), key, page); err != nil {
 		return err
 	}
-	return w.enter(pipelines.Change{News: news, URL: meta.URL, Crawl: meta.Crawl, Revision: next.Revision, At: at, Status: v.Status})
+	return w.enter(pipelines.Change{News: news, URL: meta.URL, Crawl: meta.Crawl, Revision: next.Revision, At: at, Status: v.Status, Links: v.Links})
 }
 
 // lastOfEach returns the items, of each kind and key the last.

@@ -22,7 +22,13 @@ func encodeChange(c *pipelines.Change) bson.D {
 		{Key: "at", Value: c.At},
 	}
 	if c.IsPage() {
-		return append(d, bson.E{Key: "status", Value: int64(c.Status)})
+		d = append(d, bson.E{Key: "status", Value: int64(c.Status)})
+		if l := c.Links; l != nil {
+			d = append(d, bson.E{Key: "links", Value: bson.D{
+				{Key: "new", Value: textsOrNone(l.New)}, {Key: "gone", Value: textsOrNone(l.Gone)}, {Key: "more", Value: int64(l.More)},
+			}})
+		}
+		return d
 	}
 	fields := make(bson.A, len(c.Fields))
 	for i, f := range c.Fields {
@@ -37,6 +43,25 @@ func encodeChange(c *pipelines.Change) bson.D {
 		d = append(d, bson.E{Key: "more", Value: int64(c.More)})
 	}
 	return d
+}
+
+// textsOrNone returns a list that is not null.
+func textsOrNone(list []string) bson.A {
+	a := make(bson.A, len(list))
+	for i, text := range list {
+		a[i] = text
+	}
+	return a
+}
+
+func textsOf(v bson.RawValue) (list []string) {
+	array, _ := v.ArrayOK()
+	values, _ := array.Values()
+	for _, v := range values {
+		text, _ := v.StringValueOK()
+		list = append(list, text)
+	}
+	return list
 }
 
 // valueOrText returns a value as BSON, and as JSON in a string if it is nested too deep to stand where it is.
@@ -80,6 +105,10 @@ func decodeChange(doc bson.Raw) pipelines.Change {
 		Cursor: pipelines.Cursor(number("_id")), News: pipelines.News(text(doc, "news")), Kind: text(doc, "kind"), Key: text(doc, "key"),
 		URL: text(doc, "url"), Crawl: text(doc, "crawl"), Revision: number("revision"), At: date("at"), Recorded: date("recorded"),
 		Status: int(number("status")), More: int(number("more")),
+	}
+	if links, ok := doc.Lookup("links").DocumentOK(); ok {
+		more, _ := links.Lookup("more").AsInt64OK()
+		c.Links = &pipelines.LinkChange{New: textsOf(links.Lookup("new")), Gone: textsOf(links.Lookup("gone")), More: int(more)}
 	}
 	list, _ := doc.Lookup("fields").ArrayOK()
 	values, _ := list.Values()

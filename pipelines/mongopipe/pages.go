@@ -152,7 +152,7 @@ func (p *Pipeline) writePages(ctx context.Context, looks []*look, known map[stri
 		}
 		var change *pipelines.Change
 		if news != pipelines.NewsUnchanged {
-			change = &pipelines.Change{News: news, URL: l.url, Crawl: l.crawl, Revision: next.Revision, At: l.at, Status: l.visit.Status}
+			change = &pipelines.Change{News: news, URL: l.url, Crawl: l.crawl, Revision: next.Revision, At: l.at, Status: l.visit.Status, Links: l.visit.Links}
 		}
 		due, changes = append(due, l), append(changes, change)
 		set := l.fields(next, p.pending(change))

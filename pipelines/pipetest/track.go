@@ -53,6 +53,7 @@ func RunTrackers(t *testing.T, harness func(t *testing.T) TrackHarness) {
 		{"NewItemAndPageAreToldOnce", newItemAndPageAreToldOnce},
 		{"ChangedItemTellsItsFields", changedItemTellsItsFields},
 		{"UnchangedVisitTellsNothing", unchangedVisitTellsNothing},
+		{"ChangedPageTellsItsLinks", changedPageTellsItsLinks},
 		{"PageNotSentAgainKeepsItsItems", pageNotSentAgainKeepsItsItems},
 		{"ItemVanishedFromItsPageIsGone", itemVanishedFromItsPageIsGone},
 		{"PageThatIsGoneTakesItsItems", pageThatIsGoneTakesItsItems},
@@ -302,6 +303,28 @@ func unchangedVisitTellsNothing(t *testing.T, s *trackSuite) {
 	}
 	if got, want := s.p.Stats(), (pipelines.Stats{New: 1, Same: 1}); got != want {
 		t.Errorf("stats are %+v, want %+v", got, want)
+	}
+}
+
+func changedPageTellsItsLinks(t *testing.T, s *trackSuite) {
+	s.track(t, visit("a", 1, pipelines.NewsNew))
+	changed := visit("a", 2, pipelines.NewsChanged)
+	var many []string
+	for i := range 150 {
+		many = append(many, fmt.Sprintf("https://shop.example/%d", i))
+	}
+	changed.Links = pipelines.NewLinkChange(many, many[:1])
+	s.track(t, changed)
+	s.reopen(t, 0)
+	all := entries(t, s.p, 0)
+	if len(all) != 2 || all[0].Links != nil || all[1].Links == nil {
+		t.Fatalf("the feed is %+v", all)
+	}
+	if l := all[1].Links; !slices.Equal(l.New, many[:100]) || !slices.Equal(l.Gone, many[:1]) || l.More != 50 {
+		t.Errorf("%d links are new, %d gone, %d left out", len(l.New), len(l.Gone), l.More)
+	}
+	if l := pipelines.NewLinkChange(nil, nil); l != nil {
+		t.Errorf("no links are told as %+v", l)
 	}
 }
 

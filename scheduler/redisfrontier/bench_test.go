@@ -175,6 +175,33 @@ func BenchmarkCompare(b *testing.B) {
 	}
 }
 
+// BenchmarkLink counts links to 100,000 pages, 50 links a call and each page linked to ten times, and reports what that costs Redis.
+//
+//	go test ./scheduler/redisfrontier -run ^$ -bench Link -benchtime 1x
+func BenchmarkLink(b *testing.B) {
+	client := dial(b, servers.Redis(b).URL)
+	for range b.N {
+		const pages, each, times = 100_000, 50, 10
+		client.FlushAll(b.Context())
+		f := openWith(b, client, redisfrontier.Config{Crawl: "bench", Known: -1, Logger: quiet()})
+		list := someTasks(0, pages, 100)
+		before, cpu := usedMemory(b, client), serverCPU(b, client)
+		for range times {
+			for i := 0; i < pages; i += each {
+				links := make([]scheduler.Link, each)
+				for k := range links {
+					links[k] = scheduler.Link{Host: list[i+k].Host, ID: list[i+k].ID, By: 1}
+				}
+				if _, err := f.Link(b.Context(), links...); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.ReportMetric(float64((serverCPU(b, client)-cpu).Nanoseconds())/pages/times/1000, "µs-of-redis/link")
+		b.ReportMetric(float64(usedMemory(b, client)-before)/pages, "B/page")
+	}
+}
+
 // someTasks returns the tasks from the first-th on, of each hosts's share in turn.
 func someTasks(first, n, each int) []scheduler.Task {
 	list := make([]scheduler.Task, n)

@@ -276,6 +276,25 @@ func (p Policy) plan(r Record, now time.Time, t Terms) (Record, time.Time) {
 	return r, now.Add(wait)
 }
 
+// Reweigh gives a page that is to be visited at due another weight, and plans it anew, as if it had weighed that at its last look. A
+// page that is not live, or is visited by a clock, keeps its time; one that was hinted at comes no later.
+func (p Policy) Reweigh(r Record, due time.Time, w Weight, now time.Time, t Terms) (Record, time.Time) {
+	r.Weight = w
+	if p.clocked() || r.State() != Live || r.Seen == 0 {
+		return r, due
+	}
+	wait := p.wait(r, now, t)
+	anew := r.SeenAt().Add(p.jittered(r, wait, t))
+	if anew.Before(now) {
+		anew = now
+	}
+	if r.Hinted() && !anew.Before(due) {
+		return r, due
+	}
+	r.Plan = PlanOf(wait)
+	return r, anew
+}
+
 // jittered moves an interval by up to a tenth, by a hash of the record, within Min and Max. Pages of equal weight that
 // have never changed have equal beliefs, so that what was found or delayed together would come back together, as a
 // wave that makes pages late which are due every few minutes. It costs nothing: freshness is flat around its optimum.

@@ -258,3 +258,33 @@ func TestHintedPagesArePlannedForTheOtherChanges(t *testing.T) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
+
+func TestPageOfAnotherWeightIsPlannedAsIfItHadAlwaysWeighedThat(t *testing.T) {
+	t.Parallel()
+	p := revisit.Policy{Budget: 1000}
+	terms := revisit.Terms{Theta: 0.5, Round: 10 * oneDay, Age: 100 * oneDay}
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r, _ := p.First(revisit.WeightNormal, 1, -1, 0.5, now, terms)
+	r, due := p.Visited(r, true, now.Add(oneDay), terms)
+	seen := r.SeenAt()
+	at := seen.Add(time.Hour)
+
+	lighter, later := p.Reweigh(r, due, r.Weight.Times(-6), at, terms)
+	if lighter.Plan.Interval() <= r.Plan.Interval() || !later.After(due) || lighter.Belief() != r.Belief() || lighter.Weight != r.Weight.Times(-6) {
+		t.Errorf("lighter: %v at %v, was %v at %v", lighter.Plan.Interval(), later, r.Plan.Interval(), due)
+	}
+	if back, again := p.Reweigh(lighter, later, r.Weight, at, terms); back != r || !again.Equal(due) {
+		t.Errorf("and as before: %+v at %v, was %+v at %v", back, again, r, due)
+	}
+	if _, soon := p.Reweigh(r, due, r.Weight, due.Add(oneDay), terms); !soon.Equal(due.Add(oneDay)) {
+		t.Errorf("what is overdue comes at %v, not now", soon)
+	}
+	hinted, brought := revisit.Hint(r, due, 0.9, at)
+	if _, kept := p.Reweigh(hinted, brought, r.Weight.Times(-6), at, terms); !kept.Equal(brought) {
+		t.Errorf("a hint that was given is put off from %v to %v", brought, kept)
+	}
+	clock := revisit.Policy{Every: oneDay}
+	if kept, same := clock.Reweigh(r, due, r.Weight.Times(-6), at, terms); !same.Equal(due) || kept.Plan != r.Plan {
+		t.Errorf("a plain interval is moved from %v to %v", due, same)
+	}
+}
