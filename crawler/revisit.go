@@ -35,7 +35,7 @@ type Revisit struct {
 	// TrackLinks remembers what each page links to, and counts the pages that link to each. Then pages weigh the more, the more
 	// pages link to them; one that no page links to any more weighs a tenth, until one does; a page that was taken for gone is looked
 	// for when a page links to it anew; and the feed tells which links of a changed page are new or gone. It costs memory of the
-	// frontier: some 10 bytes a link, and 15 a page that is linked to.
+	// frontier: 5 to 10 bytes a link, and 16 a page that is linked to.
 	TrackLinks bool
 	// NoFeed has such a store keep no feed of changes.
 	NoFeed bool
@@ -250,7 +250,7 @@ type Learnt struct {
 	Weight        float64   `json:"weight"`
 	State         string    `json:"state"` // live, missing, gone, moved or denied
 	Hinted        bool      `json:"hinted,omitempty"`
-	Noisy         bool      `json:"noisy,omitempty"` // it is never the same, and compared by its letters
+	Noisy         bool      `json:"noisy,omitempty"`    // it is never the same, and compared by its letters
 	Unlinked      bool      `json:"unlinked,omitempty"` // no page links to it any more
 	ETag          string    `json:"etag,omitempty"`
 	LastModified  string    `json:"last_modified,omitempty"`

@@ -52,7 +52,7 @@ type state struct {
 	total    []float64            // of all of them
 	contents *contents
 	links    map[uint64]uint32 // of each page that was linked ever
-	token    scheduler.Token // the last one given
+	token    scheduler.Token   // the last one given
 	// reserved is noted in the journal before a token beyond it is given, so that none is given again after a
 	// restart although claims are not noted.
 	reserved scheduler.Token

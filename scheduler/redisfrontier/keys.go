@@ -28,7 +28,7 @@ import (
 //	                         r retries, e expired, b hosts with tasks,
 //	                         i items, j bytes; q last token, t last time, z paused, w waited for until; pd, pc the crawl's
 //	                         delay and concurrency; si, sp, bn, ba, cn the state of the filter, by its kind; wb buckets of
-//	                         wx; lb buckets of ln, lc the pages in it; gh, gs, gl, gc how far a sweep came
+//	                         wx; lb buckets of ln, lc the linked pages; gh, gs, gl, gc how far a sweep came
 //	!                 -      never exists (see lua/prelude.lua)
 //	h                 hash   host -> packed record
 //	r, y, i           zset   hosts that are not due, due, kept for their delay alone (see lua/hosts.lua)
