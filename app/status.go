@@ -184,7 +184,7 @@ func (p *program) printStatus(s *status) error {
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-11s %s\n", label, fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(&b, "%s on %s: %s\n", s.Crawl, s.Place, s.State)
+	fmt.Fprintf(&b, "%s on %s: %s\n", s.Crawl, s.Place, s.stateWords())
 	done := "%s done of %s known, on %s with work"
 	if s.Revisits != nil {
 		done = "%s visits of %s known, on %s with work"
@@ -235,12 +235,23 @@ func (p *program) printStatus(s *status) error {
 	return err
 }
 
+// stateWords is the state for people: what comes again is done for a while.
+func (s *status) stateWords() string {
+	if s.State == "done" && s.Revisits != nil && !s.Revisits.Next.IsZero() {
+		return "done until the next visit, " + s.Revisits.Next.Local().Format(time.DateTime)
+	}
+	return s.State
+}
+
 func printOutlook(line func(label, format string, args ...any), o *crawler.Outlook) {
 	sample := ""
 	if o.Sample > 0 {
 		sample = fmt.Sprintf(" (from the first %s)", thousands(o.Sample))
 	}
 	line("revisits", "%s known, %s due, %s of them overdue%s", plural(o.Pages, "page", "pages"), thousands(o.Due), thousands(o.Overdue), sample)
+	if o.Unlinked > 0 {
+		line("", "%s that no page links to any more", plural(o.Unlinked, "page", "pages"))
+	}
 	line("freshness", "%.1f %% by weight is expected to be up to date now", 100*o.Fresh)
 	if o.Budget > 0 {
 		line("budget", "%s fetches a day, %s planned; in the long run it keeps %.1f %% up to date, twice as much %.1f %%; multiplier %.3g",

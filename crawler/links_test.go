@@ -77,6 +77,9 @@ func TestPageThatNoPageLinksToAnyMoreWeighsATenthUntilOneDoes(t *testing.T) {
 		if alone.record.Seen == linked.record.Seen {
 			t.Error("a was not visited meanwhile")
 		}
+		if o, err := LookOut(t.Context(), r.frontier); err != nil || o.Unlinked != 1 {
+			t.Errorf("outlook %+v %v", o, err)
+		}
 		r.live(20 * time.Hour)
 		again, _ := r.memory(home + "a")
 		if again.unlinked || again.record.Weight < revisit.DefaultWeight(1, 0) || r.inlinks(home+"a") != 1 {

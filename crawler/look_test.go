@@ -504,6 +504,9 @@ func TestOutlookTellsHowACrawlStands(t *testing.T) {
 		if o.Fresh < 0.5 || o.Fresh > 1 || o.Reach < 0.5 || o.Twice < o.Reach || o.Twice > 1 {
 			t.Errorf("fresh %v, reach %v, twice %v", o.Fresh, o.Reach, o.Twice)
 		}
+		if o.Next.Before(time.Now()) || o.Next.After(time.Now().Add(2*day)) {
+			t.Errorf("the next visit is at %v", o.Next)
+		}
 		if err := sleep(t.Context(), 30*day); err != nil {
 			t.Fatal(err)
 		}

@@ -15,8 +15,12 @@ type Outlook struct {
 	Pages   int64 `json:"pages"`   // known, with a next visit
 	Due     int64 `json:"due"`     // whose next visit has come, and has not been made
 	Overdue int64 `json:"overdue"` // of them, by more than a tenth of their interval, and not yet queued by a worker
+	// Next is when the next visit is due, of those that are not queued; zero if none is planned.
+	Next time.Time `json:"next,omitzero"`
+	// Unlinked are pages that no page links to any more, if that is counted: see [Revisit].
+	Unlinked int64 `json:"unlinked,omitempty"`
 	// Fresh is the expected share of the pages, by weight, that are as they were seen last; 0 to 1. Pages that are queued are
-	// left out, as they are from Reach and Twice.
+	// taken to be as fresh as the others are when they are due.
 	Fresh float64 `json:"fresh"`
 	// Budget and Planned are fetches a day: what may be spent (0: no limit), and what the pages' intervals come to.
 	Budget  float64 `json:"budget"`
@@ -81,7 +85,7 @@ func (o *Outlook) read(ctx context.Context, calendar scheduler.Rescheduler, poli
 	now := time.Now()
 	census := make(revisit.Census)
 	var n, due, overdue int64
-	var fresh, weight float64
+	var fresh, weight, expiring float64
 	err := calendar.Scheduled(ctx, func(t scheduler.Task) bool {
 		req, err := DecodePayload(t.Payload)
 		if err != nil || req.memory == nil {
@@ -95,8 +99,15 @@ func (o *Outlook) read(ctx context.Context, calendar scheduler.Rescheduler, poli
 				overdue++
 			}
 		}
+		if req.memory.unlinked {
+			o.Unlinked++
+		}
+		if o.Next.IsZero() || t.Due.Before(o.Next) {
+			o.Next = t.Due
+		}
 		if w := r.EffectiveWeight(); r.State() == revisit.Live {
 			fresh += w * r.Fresh(now)
+			expiring += w * r.Fresh(r.SeenAt().Add(r.Plan.Interval()))
 			weight += w
 		}
 		census.Replace(revisit.Record{}, r)
@@ -110,8 +121,13 @@ func (o *Outlook) read(ctx context.Context, calendar scheduler.Rescheduler, poli
 		o.Sample, share = n, float64(n)/float64(o.Pages)
 	}
 	o.Due, o.Overdue = int64(float64(due)/share)+stats.Queued, int64(float64(overdue)/share)
+	o.Unlinked = int64(float64(o.Unlinked) / share)
 	if weight > 0 {
-		o.Fresh = fresh / weight
+		queued := 0.0
+		if o.Sample == 0 {
+			queued = max(float64(o.Pages-n), 0) / float64(n) // for each page that waits
+		}
+		o.Fresh = (fresh + queued*expiring) / (weight + queued*weight)
 	}
 	if n > 0 {
 		budget, age := revisit.Budget(o.Budget*share), max(now.Sub(p.Began), 0)+2*policy.Round(o.Pages)
