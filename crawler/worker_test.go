@@ -731,6 +731,62 @@ func TestWorkerHoldsWhatItFetchedWhileTheFrontierIsAway(t *testing.T) {
 	}
 }
 
+// finishes is an outage that begins with the first finish.
+type finishes struct {
+	outage
+	away    time.Duration
+	lost    bool // the first finish takes effect, and its answer is lost
+	begun   atomic.Bool
+	refused atomic.Int64 // leases that were lost when they were to be finished
+}
+
+func (o *finishes) Finish(ctx context.Context, results ...scheduler.Result) error {
+	if o.begun.CompareAndSwap(false, true) {
+		o.until.Store(time.Now().Add(o.away).UnixNano())
+		if o.lost {
+			if err := o.Frontier.Finish(ctx, results...); err != nil {
+				return err
+			}
+		}
+	}
+	if err := o.err(); err != nil {
+		return err
+	}
+	err := o.Frontier.Finish(ctx, results...)
+	if lost, ok := errors.AsType[*scheduler.LostError](err); ok {
+		o.refused.Add(int64(len(lost.Leases)))
+	}
+	return err
+}
+
+func TestFinishIsHeldWhileTheFrontierIsAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		away    time.Duration
+		lost    bool
+		fetches int // of the page
+		refused int64
+	}{
+		"shorter than the lease":             {30 * time.Second, false, 1, 0},
+		"the first answer is lost":           {5 * time.Second, true, 1, 1},
+		"longer: another worker may have it": {10 * time.Minute, false, 2, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, follow, func(t *testing.T, r *rig) {
+				o := &finishes{outage: outage{Frontier: r.frontier}, away: c.away, lost: c.lost}
+				r.config.Frontier = o
+				r.web.html("https://a.example/", "")
+				r.crawl()
+				if s := r.stats(); s.Done != 1 || s.Active() != 0 || s.Dead != 0 || o.refused.Load() != c.refused {
+					t.Errorf("%+v, %d refused", s, o.refused.Load())
+				}
+				if n := r.web.count("https://a.example/"); n != c.fetches {
+					t.Errorf("fetched %d times, want %d", n, c.fetches)
+				}
+			})
+		})
+	}
+}
+
 func TestLeaseIsKeptWhileAPageTakesLong(t *testing.T) {
 	slow := func(ctx context.Context, p *Page, with struct{}) error {
 		if err := sleep(ctx, time.Hour); err != nil {
