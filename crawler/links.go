@@ -80,15 +80,16 @@ func (v *visit) followed() []string {
 	return slices.Compact(list)
 }
 
-// link adds to the counts of the pages at some canonical URLs, and returns what they are then.
+// link adds to the counts of the pages at some canonical URLs, and returns the count of links to this page and then theirs.
 func (v *visit) link(ctx context.Context, by int, urls ...string) ([]int64, error) {
-	links := make([]scheduler.Link, len(urls))
-	for i, url := range urls {
+	links := make([]scheduler.Link, 1, 1+len(urls))
+	links[0] = scheduler.Link{Host: v.lease.Host, ID: v.lease.ID}
+	for _, url := range urls {
 		u, err := v.canon.Parse(url)
 		if err != nil {
 			return nil, err // they were made by us
 		}
-		links[i] = scheduler.Link{Host: u.Host(), ID: v.fingerprint(&Request{URL: url}), By: by}
+		links = append(links, scheduler.Link{Host: u.Host(), ID: v.fingerprint(&Request{URL: url}), By: by})
 	}
 	var counts []int64
 	err := v.w.insist(ctx, func() (err error) {
@@ -107,22 +108,8 @@ func (v *visit) linksOnce(ctx context.Context) error {
 	return err
 }
 
-// linked finds out whether any page links to this one.
-func (l *look) linked(ctx context.Context) error {
-	if l.w.linker == nil {
-		return nil
-	}
-	counts, err := l.visit.link(ctx, 0, l.req.URL)
-	if err != nil {
-		return err
-	}
-	l.inlinks = max(counts[0], 0)
-	l.next.unlink(counts[0] == 0 && l.req.Depth > 0)
-	return nil
-}
-
-// relink notes what the page links to now. Links that are new are counted at once, those that vanished when the page is finished: if
-// the worker dies in between, a count is too large, and never too small.
+// relink notes what the page links to now, and how many pages link to it. Links that are new are counted at once, those that vanished
+// when the page is finished: if the worker dies in between, a count is too large, and never too small.
 func (l *look) relink(ctx context.Context, now []string) error {
 	if l.w.linker == nil {
 		return nil
@@ -132,12 +119,13 @@ func (l *look) relink(ctx context.Context, now []string) error {
 		return err
 	}
 	l.appeared, l.vanished = without(now, before), without(before, now)
-	if _, err := l.visit.link(ctx, 1, l.appeared...); err != nil {
+	counts, err := l.visit.link(ctx, 1, l.appeared...)
+	if err != nil {
 		return err
 	}
 	l.next.links = packLinks(l.req.URL, now)
-	if !l.weighed {
-		l.weigh(revisit.DefaultWeight(l.req.Depth, int(l.inlinks)))
+	if own := counts[0]; !l.weighed {
+		l.weigh(revisit.DefaultWeight(l.req.Depth, int(max(own, 0))))
 	}
 	if l.known() {
 		return l.reweigh(ctx, l.appeared, false)
@@ -154,9 +142,10 @@ func (l *look) unlinkAll() {
 	l.next.links, l.next.etag, l.next.modified = nil, "", ""
 }
 
-// part takes the links that vanished off the counts, once the page is finished without them.
+// part takes the links that vanished off the counts, once the page is finished without them. And it looks whether pages still link to
+// this one: the worker that has seen their links come or go did not find it waiting while it was under way.
 func (l *look) part(ctx context.Context) error {
-	if l == nil || len(l.vanished) == 0 {
+	if l == nil || l.w.linker == nil {
 		return nil
 	}
 	counts, err := l.visit.link(ctx, -1, l.vanished...)
@@ -164,9 +153,14 @@ func (l *look) part(ctx context.Context) error {
 		return err
 	}
 	var alone []string
-	for i, n := range counts {
-		if n == 0 {
-			alone = append(alone, l.vanished[i])
+	for i, url := range l.vanished {
+		if counts[1+i] == 0 {
+			alone = append(alone, url)
+		}
+	}
+	if unlinked := counts[0] == 0 && l.req.Depth > 0; unlinked != l.next.unlinked {
+		if err := l.reweigh(ctx, []string{l.req.URL}, unlinked); err != nil {
+			return err
 		}
 	}
 	return l.reweigh(ctx, alone, true)

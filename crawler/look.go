@@ -35,7 +35,6 @@ type look struct {
 	news revisit.Change
 	back bool // the page had been taken for gone
 
-	inlinks  int64    // pages that link to this one, if that is counted
 	weighed  bool     // the spider has said how much it weighs
 	appeared []string // links that are new, and those that vanished
 	vanished []string
@@ -91,10 +90,8 @@ func (v *visit) stored() revisit.Record {
 // ready reads what the plan of the page depends on.
 func (l *look) ready(ctx context.Context) error {
 	var err error
-	if l.terms, l.host, err = l.w.budget.terms(ctx, l.lease.Host, time.Now()); err != nil {
-		return err
-	}
-	return l.linked(ctx)
+	l.terms, l.host, err = l.w.budget.terms(ctx, l.lease.Host, time.Now())
+	return err
 }
 
 // header returns the header of the request: with the validators of the visit before (RFC 9110, section 13), unless they are
