@@ -85,7 +85,7 @@ var docsSpider = crawler.Spider{
 // manualSpider is docsSpider for a crawl that comes again.
 func manualSpider() crawler.Spider {
 	s := docsSpider
-	s.Name, s.Revisit = "manual", &crawler.Revisit{Policy: revisit.Policy{Every: 24 * time.Hour}}
+	s.Name, s.Revisit = "manual", &crawler.Revisit{Policy: revisit.Policy{Every: 24 * time.Hour}, TrackLinks: true}
 	return s
 }
 

@@ -12,11 +12,14 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/lycosa-crawl/lycosa/crawler"
 	"github.com/lycosa-crawl/lycosa/internal/servers"
 	"github.com/lycosa-crawl/lycosa/internal/testsite"
 	"github.com/lycosa-crawl/lycosa/pipelines"
 	"github.com/lycosa-crawl/lycosa/pipelines/filestore"
 	"github.com/lycosa-crawl/lycosa/pipelines/mongopipe"
+	"github.com/lycosa-crawl/lycosa/scheduler"
+	"github.com/lycosa-crawl/lycosa/scheduler/redisfrontier"
 )
 
 // entries reads a feed from a place on.
@@ -107,8 +110,8 @@ func TestFeedHasEachChangeOnceAlthoughWorkersAreKilled(t *testing.T) {
 	page := func(i, version int) []byte {
 		var b bytes.Buffer
 		fmt.Fprintf(&b, "<title>%s</title><main><h1>%[1]s</h1><p>Text of %d.</p></main>", title(i, version), i)
-		for j := range 3 {
-			fmt.Fprintf(&b, `<a href="/p%d.html">x</a>`, (3*i+j+1)%pages)
+		for _, j := range linksOf(i, version, pages) {
+			fmt.Fprintf(&b, `<a href="/p%d.html">x</a>`, j)
 		}
 		return b.Bytes()
 	}
@@ -167,5 +170,66 @@ func TestFeedHasEachChangeOnceAlthoughWorkersAreKilled(t *testing.T) {
 		if got := told[site.URL("/"+name(i))]; !slices.Equal(got, want) {
 			t.Errorf("of %s the feed has %q, want %q", name(i), got, want)
 		}
+	}
+	linked := make(map[string]int64)
+	for i := range pages {
+		for _, j := range linksOf(i, version[i], pages) {
+			if j != i {
+				linked[site.URL("/"+name(j))]++
+			}
+		}
+	}
+	noCountIsTooSmall(t, redis.URL, linked)
+}
+
+// linksOf returns the pages that version of page i links to: another one with each version.
+func linksOf(i, version, pages int) []int {
+	return []int{(3*i + 1) % pages, (3*i + 2) % pages, (3*i + 3 + 7*version) % pages}
+}
+
+// noCountIsTooSmall compares the counts of links that a crawl has with how many pages link to each.
+func noCountIsTooSmall(t *testing.T, url string, linked map[string]int64) {
+	t.Helper()
+	client, err := redisfrontier.Dial(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	f, err := redisfrontier.Open(t.Context(), client, redisfrontier.Config{Crawl: "manual"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var links []scheduler.Link
+	var want []int64
+	err = f.Scheduled(t.Context(), func(task scheduler.Task) bool {
+		req, err := crawler.DecodePayload(task.Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		links, want = append(links, scheduler.Link{Host: task.Host, ID: task.ID}), append(want, linked[req.URL])
+		return true
+	})
+	if err != nil || len(links) < len(linked) {
+		t.Fatalf("%d pages wait, want %d (%v)", len(links), len(linked), err)
+	}
+	counts, err := f.Link(t.Context(), links...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact := 0
+	for i, n := range counts {
+		if n < want[i] {
+			t.Errorf("%d links to page %d, want %d or more", n, i, want[i])
+		}
+		if n == want[i] {
+			exact++
+		}
+	}
+	if exact < len(counts)/2 {
+		t.Errorf("%d of %d counts are exact", exact, len(counts))
+	}
+	if broken, err := f.Check(t.Context()); err != nil || len(broken) > 0 {
+		t.Errorf("broken: %q %v", broken, err)
 	}
 }
