@@ -223,7 +223,7 @@ func (s *session) makeReady(ctx context.Context, f scheduler.Frontier, fresh boo
 // finished reports whether nothing is left to do for this spider under its settings.
 func (s *session) finished(ctx context.Context, f scheduler.Frontier, stats scheduler.Stats) (bool, error) {
 	if limit := s.spider.Settings.MaxPages; stats.Active() > 0 {
-		return limit > 0 && stats.Done-stats.Outcomes["robots"] >= limit, nil
+		return limit > 0 && crawler.Fetched(stats) >= limit, nil
 	}
 	if source, ok := f.(scheduler.SeedSource); ok {
 		if n, err := source.SeedsLeft(ctx); err != nil || n > 0 {

@@ -249,6 +249,9 @@ func printOutlook(line func(label, format string, args ...any), o *crawler.Outlo
 		sample = fmt.Sprintf(" (from the first %s)", thousands(o.Sample))
 	}
 	line("revisits", "%s known, %s due, %s of them overdue%s", plural(o.Pages, "page", "pages"), thousands(o.Due), thousands(o.Overdue), sample)
+	if o.Deferred > 0 {
+		line("", "%s never fetched, waiting for the budget", plural(o.Deferred, "page", "pages"))
+	}
 	if o.Unlinked > 0 {
 		line("", "%s that no page links to any more", plural(o.Unlinked, "page", "pages"))
 	}

@@ -300,6 +300,9 @@ func printVisits(line func(label, format string, args ...any), s *summary) {
 			visits = append(visits, thousands(n)+" "+v.word)
 		}
 	}
+	if n := s.Visits["deferred"]; n > 0 {
+		visits = append(visits, thousands(n)+" put off for the budget")
+	}
 	line("pages", "%s (%s)", cmp.Or(strings.Join(visits, ", "), "none was due"), perSecond(s.PagesPerSecond))
 	if i := s.Stored; i != nil {
 		line("items", "%s new, %s changed, %s the same; in %s", thousands(i.New), thousands(i.Changed), thousands(i.Same), strings.Join(s.Out, ", "))

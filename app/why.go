@@ -50,7 +50,8 @@ type why struct {
 	Status   int       `json:"status,omitempty"`
 	At       time.Time `json:"at,omitzero"`
 
-	Learnt    *crawler.Learnt `json:"learnt,omitempty"` // of a page that is visited again
+	Learnt    *crawler.Learnt `json:"learnt,omitempty"`   // of a page that is visited again
+	Deferred  bool            `json:"deferred,omitempty"` // never fetched, and put off for the budget of revisits
 	HostState *whyHost        `json:"host_state,omitempty"`
 	Verdict   string          `json:"verdict"` // one sentence for people
 
@@ -158,7 +159,7 @@ func explain(ctx context.Context, crawl string, f scheduler.Frontier, s *crawler
 		if e, err = explainBy(ctx, s, *req, memo); err != nil {
 			return nil, err
 		}
-		w.Route, w.Depth, w.Learnt = req.Route, req.Depth, req.Learnt()
+		w.Route, w.Depth, w.Learnt, w.Deferred = req.Route, req.Depth, req.Learnt(), req.Deferred()
 	}
 	if s != nil {
 		w.Spider, w.Start, w.Robots, w.Refused, w.Exclude = s.Name, e.Start, string(e.Robots), e.Refused, e.Exclude
@@ -245,6 +246,9 @@ func (w *why) verdict(s *crawler.Spider) string {
 		}
 		return fmt.Sprintf("It is not to be fetched before %s%s.", w.when(w.Due), w.unlessPaused())
 	case scheduler.PlaceScheduled:
+		if w.Deferred {
+			return fmt.Sprintf("It was never fetched: the budget has nothing left for new pages, and its turn is %s%s.", w.when(w.Due), w.unlessPaused())
+		}
 		return fmt.Sprintf("It was fetched, and is to be visited again %s%s.", w.when(w.Due), w.unlessPaused())
 	case scheduler.PlaceParked:
 		return fmt.Sprintf("It was put aside for a build that knows its route %s.", oneLine(w.Label))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ const (
 	sumDateFalse
 	sumHonest // for revisit.Honesty
 	sumLies
+	sumDeferred // pages never fetched that wait for their share of the budget
 	sumCount
 )
 
@@ -108,6 +110,8 @@ type price struct {
 	Unplanned float64   `json:"unplanned"` // of the sums, as far as it is in Extra
 	First     float64   `json:"first"`     // of the sums, when it was stepped
 	Arriving  float64   `json:"arriving"`  // new pages a day
+	Credit    float64   `json:"credit"`    // pages never fetched that the budget had left when it was stepped
+	Counted   float64   `json:"counted"`   // of the sums, as far as it is in Credit
 	// Policy is that of the worker who stepped it last, as revisit.Parse reads it: for those who ask how the crawl stands.
 	Policy map[string]string `json:"policy"`
 }
@@ -144,6 +148,7 @@ type budget struct {
 	hosts  map[string]*hostBudget
 	noises map[uint64]*signature.Noise
 	misfit bool // was told of
+	trying int  // pages never fetched that are under way, and not in the sums yet
 }
 
 // hostBudget is what this worker knows of a host.
@@ -253,6 +258,9 @@ func (b *budget) refresh(ctx context.Context, now time.Time) error {
 		p.Began, p.Stepped = now, now
 	}
 	was := p
+	if p.Credit == 0 && p.Counted == 0 {
+		p.Credit, p.Counted = float64(b.policy.Budget), fetchedFirst(&total)
+	}
 	p.Policy = b.policy.Fields()
 	b.mu.Lock()
 	b.price, b.total, b.read = p, total, now
@@ -269,6 +277,7 @@ func (b *budget) refresh(ctx context.Context, now time.Time) error {
 	dt := now.Sub(p.Stepped)
 	due := dt >= priceTick
 	if due {
+		b.price.Credit, b.price.Counted = b.credit(now), fetchedFirst(&b.total)
 		b.arrivals(dt)
 		grown.Budget = b.policy.ForRevisits(b.price.Arriving)
 		grown.Extra += unplanned(b.total[sumUnplanned]-b.price.Unplanned, grown.Round())
@@ -306,6 +315,53 @@ func expectedPages(total *sums, stats scheduler.Stats) float64 {
 		share = total[sumFirst] / done
 	}
 	return total[sumPages] + share*max(float64(stats.Seen)-done, 0)
+}
+
+// fetchedFirst is how many pages were fetched that had not been before.
+func fetchedFirst(s *sums) float64 { return s[sumFirst] + s[sumOnce] }
+
+// credit is how many pages never fetched the budget has left, at most those of a day. b.mu is held.
+func (b *budget) credit(now time.Time) float64 {
+	days := max(now.Sub(b.price.Stepped), 0).Hours() / 24
+	left := b.price.Credit + days*b.policy.ForNew(b.total[sumPlanned]) - (fetchedFirst(&b.total) - b.price.Counted)
+	return min(left, float64(b.policy.Budget))
+}
+
+// longestDeferral bounds how far ahead pages are put off.
+const longestDeferral = 366 * 24 * time.Hour
+
+// admit takes a page that was never fetched out of the budget, and returns zero. If nothing is left, it returns when the page's turn is:
+// behind all others that wait for theirs, or somewhere among them if it has waited. Workers do not know of each other's at once, so
+// too many may come at one time; then some wait once more. Who was admitted is told of by admitted.
+func (b *budget) admit(now time.Time, waited bool) (turn time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	daily := b.policy.ForNew(b.total[sumPlanned])
+	left, slack := b.credit(now)-float64(b.trying), 0.0
+	if waited {
+		slack = 1 + daily/24
+	}
+	if left+slack >= 1 {
+		b.trying++
+		return time.Time{}
+	}
+	ahead, others := 1-left, max(b.total[sumDeferred], 0)
+	if waited {
+		others *= rand.Float64() //nolint:gosec // somewhere among them
+	}
+	ahead += others
+	wait := 24 * time.Hour
+	if daily > 0 {
+		wait = time.Duration(min(ahead/daily*float64(wait), float64(longestDeferral)))
+	}
+	return now.Add(wait)
+}
+
+// admitted says that the visit of a page that was admitted is over.
+func (b *budget) admitted() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.trying--
 }
 
 // arrivals averages how many new pages come a day. b.mu is held.

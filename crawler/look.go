@@ -449,7 +449,7 @@ func (l *look) settle(o revisit.Observation) revisit.Decision {
 // plan has the page come again at due, with what is known of it.
 func (l *look) plan(due time.Time, outcome string) {
 	req := *l.req
-	req.memory = &l.next
+	req.memory, req.deferred = &l.next, false
 	l.conclude(scheduler.Revisit(due).WithPayload(req.AppendPayload(nil)), outcome)
 }
 
@@ -658,9 +658,12 @@ func (v *visit) reckon() {
 		return
 	}
 	var s sums
+	putOff := v.result.Outcome == outcomeDeferred
 	switch v.result.Verdict.Kind {
 	case scheduler.KindRevisit:
-		s = v.look.sums
+		if !putOff {
+			s = v.look.sums
+		}
 	case scheduler.KindDone, scheduler.KindDrop, scheduler.KindGone:
 		if before := v.stored(); before != (revisit.Record{}) { // it will not come again
 			s.replace(before, revisit.Record{})
@@ -669,6 +672,12 @@ func (v *visit) reckon() {
 		}
 	default:
 		return
+	}
+	switch waited := v.req != nil && v.req.deferred; {
+	case putOff && !waited:
+		s[sumDeferred]++
+	case waited && !putOff:
+		s[sumDeferred]--
 	}
 	v.result.Sums = s[:]
 	v.w.budget.count(v.look.hostOf(), &s)

@@ -132,7 +132,7 @@ func (r *rig) memory(url string) (m memory, due time.Time) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		if req.URL == url {
+		if req.URL == url && req.memory != nil {
 			m, due, found = *req.memory, task.Due, true
 		}
 		return true
@@ -481,6 +481,92 @@ func TestBudgetIsKeptAndBuysTheChanges(t *testing.T) {
 	})
 }
 
+// The budget of the first day is there at once, what new pages there are after that have their share of each day's.
+func TestNewPagesWaitForTheirShareOfTheBudget(t *testing.T) {
+	const perDay, pages = 24, 100
+	comesAgain(t, revisit.Policy{Budget: perDay}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		var index strings.Builder
+		for i := range pages {
+			fmt.Fprintf(&index, "<a href=/%d>x</a>", i)
+			r.web.html(fmt.Sprint(home, i), content(fmt.Sprint("page ", i)))
+		}
+		r.web.html(home, index.String())
+		first := func() (n int) {
+			for i := range pages {
+				n += min(r.web.count(fmt.Sprint(home, i)), 1)
+			}
+			return n
+		}
+		r.live(time.Minute)
+		if n := first(); n < perDay-2 || n > perDay {
+			t.Errorf("%d pages within a minute, want a day's budget of %d", n, perDay)
+		}
+		if s := r.stats(); s.Active() != 0 || s.Outcomes["deferred"] != pages-int64(first()) {
+			t.Errorf("%+v", s)
+		}
+		o, err := LookOut(t.Context(), r.frontier)
+		if err != nil || o.Deferred != pages-int64(first()) {
+			t.Errorf("outlook %+v %v", o, err)
+		}
+		before := len(r.web.order)
+		for range 4 {
+			found := first()
+			r.live(day)
+			if n := float64(first() - found); n < 0.8*0.3*perDay || n > 1.1*perDay {
+				t.Errorf("%v new pages on a day", n)
+			}
+		}
+		if perDay, most := float64(len(r.web.order)-before)/4, 1.3*perDay; perDay > most {
+			t.Errorf("%v fetches a day, want %v at most", perDay, most)
+		}
+		r.live(12 * day)
+		if n := first(); n != pages {
+			t.Errorf("%d of %d pages are found in the end", n, pages)
+		}
+		if s, err := r.frontier.(scheduler.Ledger).Sums(t.Context(), ""); err != nil || s[sumDeferred] != 0 {
+			t.Errorf("sums %v (%v)", s, err)
+		}
+	})
+}
+
+func TestWorkersShareWhatTheBudgetHasForNewPages(t *testing.T) {
+	const perDay, pages, workers = 200, 2000, 4
+	comesAgain(t, revisit.Policy{Budget: perDay}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		var index strings.Builder
+		for i := range pages {
+			fmt.Fprintf(&index, "<a href=/%d>x</a>", i)
+			r.web.html(fmt.Sprint(home, i), content(fmt.Sprint("page ", i)))
+		}
+		r.web.html(home, index.String())
+		if _, err := Seed(t.Context(), r.config.Spider, r.frontier); err != nil {
+			t.Fatal(err)
+		}
+		live := func(for_ time.Duration) {
+			ctx, cancel := context.WithTimeout(t.Context(), for_)
+			defer cancel()
+			var all sync.WaitGroup
+			for range workers {
+				w := r.worker()
+				all.Go(func() {
+					if err := w.Run(ctx); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+		}
+		live(time.Hour)
+		if n := len(r.web.order); n < perDay || n > workers*perDay {
+			t.Errorf("%d fetches within an hour", n) // the workers hear of each other every half minute
+		}
+		before := len(r.web.order)
+		live(10 * day)
+		if n := float64(len(r.web.order)-before) / 10; n < 0.7*perDay || n > 1.35*perDay {
+			t.Errorf("%v fetches a day, want about %d", n, perDay)
+		}
+	})
+}
+
 func TestOutlookTellsHowACrawlStands(t *testing.T) {
 	comesAgain(t, revisit.Policy{Budget: 48}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
 		if o, err := LookOut(t.Context(), r.frontier); o != nil || err != nil {
@@ -538,6 +624,7 @@ func TestHintBringsAVisitForwardOnlyIfItIsNews(t *testing.T) {
 			}, func(t *testing.T, r *rig) {
 				r.config.UntilDone = false
 				r.config.Spider.Revisit = &Revisit{Policy: revisit.Policy{Budget: 0.1}, Rules: []RevisitRule{{Match: home, Every: 25 * time.Hour}}}
+				r.config.Spider.Start = Start(testRoute, home, page)
 				r.web.html(home, "<a href=/1>1</a>")
 				r.web.html(page, content("one"))
 				r.live(day + 90*time.Minute)
@@ -557,6 +644,7 @@ func TestDatesOfABuildAreNoHints(t *testing.T) {
 		for i := range 12 {
 			fmt.Fprintf(&index, "<a href=/%d>x</a>", i)
 			r.web.html(fmt.Sprint(home, i), content(fmt.Sprint("page ", i)))
+			r.config.Spider.Start = append(r.config.Spider.Start, Start(testRoute, fmt.Sprint(home, i))...)
 		}
 		r.web.html(home, index.String())
 		r.config.Spider.Revisit.Rules = []RevisitRule{{Match: home, Every: 12 * time.Hour}}

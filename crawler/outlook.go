@@ -19,6 +19,8 @@ type Outlook struct {
 	Next time.Time `json:"next,omitzero"`
 	// Unlinked are pages that no page links to any more, if that is counted: see [Revisit].
 	Unlinked int64 `json:"unlinked,omitempty"`
+	// Deferred are pages that were never fetched, and wait for their share of the budget.
+	Deferred int64 `json:"deferred,omitempty"`
 	// Fresh is the expected share of the pages, by weight, that are as they were seen last; 0 to 1. Pages that are queued are
 	// taken to be as fresh as the others are when they are due.
 	Fresh float64 `json:"fresh"`
@@ -66,6 +68,7 @@ func LookOut(ctx context.Context, f scheduler.Frontier) (*Outlook, error) {
 	total := sumsOf(stored)
 	o := &Outlook{
 		Pages: int64(total[sumPages]), Budget: float64(policy.Budget), Planned: max(total[sumPlanned], 0), Theta: p.Theta, AtCap: []string{},
+		Deferred: int64(max(total[sumDeferred], 0)),
 	}
 	stats, err := f.Stats(ctx)
 	if err != nil {

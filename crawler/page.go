@@ -372,6 +372,6 @@ func (p *Page) queue(t Target, req *Request, u dedup.URL) bool {
 		}
 	}
 	req.URL, req.Route, req.With = u.String(), to.name, with
-	req.Depth, req.Hops, req.Seed, req.memory = p.Request.Depth+1, 0, "", nil
+	req.Depth, req.Hops, req.Seed, req.memory, req.deferred = p.Request.Depth+1, 0, "", nil, false
 	return p.visit.admit(p, req, u)
 }

@@ -29,8 +29,12 @@ type Request struct {
 	DontFilter bool // fetch even if seen; not part of the payload
 	DontRecord bool // with DontFilter: and do not record it as seen; not part of the payload
 
-	memory *memory // what is known of the page from earlier visits; nil: nothing
+	memory   *memory // what is known of the page from earlier visits; nil: nothing
+	deferred bool    // it was put off once, until the budget has something left for it
 }
+
+// Deferred reports whether the page was put off, before its first visit, until the budget of revisits has something left for it.
+func (r *Request) Deferred() bool { return r.deferred && r.memory == nil }
 
 // errNewerPayload says that a newer lycosa made the payload.
 var errNewerPayload = errors.New("payload of a newer version")
@@ -54,15 +58,17 @@ type wire struct {
 	Q int             `json:"q"`
 	A int             `json:"a"`
 	O []byte          `json:"o"`
+	P int             `json:"p"`
 }
 
 // AppendPayload appends the request as versioned JSON:
 //
 //	{"v":1,"u":URL,"r":ROUTE,"d":DEPTH,"m":METHOD,"h":HEADER,"b":BODY in base64,"w":WITH,"k":HOPS,"s":SEED,
 //	 "c":RECORD in base64,"e":ETAG,"l":LAST-MODIFIED,"n":1 if noisy,
-//	 "q":1 if it weighs less as a likely duplicate,"a":1 if it does because no page links to it,"o":LINKS}
+//	 "q":1 if it weighs less as a likely duplicate,"a":1 if it does because no page links to it,"o":LINKS,
+//	 "p":1 if it was put off for the budget}
 //
-// The last seven are of a page that is visited again: see package revisit for the record. Everything but v, u and r is left out when it is zero.
+// Those from c to o are of a page that is visited again: see package revisit for the record. Everything but v, u and r is left out when it is zero.
 func (r *Request) AppendPayload(dst []byte) []byte {
 	dst = append(dst, `{"v":1,"u":`...)
 	dst = appendString(dst, r.URL)
@@ -96,6 +102,9 @@ func (r *Request) AppendPayload(dst []byte) []byte {
 	if r.memory != nil {
 		dst = r.memory.appendTo(dst)
 	}
+	if r.deferred {
+		dst = append(dst, `,"p":1`...)
+	}
 	return append(dst, '}')
 }
 
@@ -121,7 +130,7 @@ func DecodePayload(payload []byte) (*Request, error) {
 	}
 	return &Request{
 		URL: w.U, Method: w.M, Header: w.H, Body: w.B, Route: w.R, With: w.W,
-		Depth: w.D, Hops: w.K, Seed: w.S, memory: memory,
+		Depth: w.D, Hops: w.K, Seed: w.S, memory: memory, deferred: w.P != 0,
 	}, nil
 }
 

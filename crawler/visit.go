@@ -28,6 +28,7 @@ type visit struct {
 	page  *Page
 
 	look   *look            // what is done beside if the page is visited again; else nil
+	taken  bool             // out of the budget, as a page that was never fetched
 	seed   string           // key of the seed the request goes back to
 	links  map[string]int64 // links refused, by reason
 	result scheduler.Result
@@ -38,7 +39,8 @@ type visit struct {
 // stopping, the lease is lost, or something has failed for good.
 func (v *visit) run(ctx context.Context) (scheduler.Result, error) {
 	v.result.Lease = v.lease
-	if !v.decode() || !v.prepared(ctx) || !v.allowed(ctx) {
+	defer v.settleBudget()
+	if !v.decode() || !v.prepared(ctx) || !v.affordable(ctx) || !v.allowed(ctx) {
 		return v.over(ctx)
 	}
 	resp, ok := v.fetch(ctx)
@@ -118,6 +120,36 @@ func (v *visit) decode() bool {
 	v.seed = v.scope.seedOf(v.req, v.url)
 	v.look = v.newLook()
 	return true
+}
+
+// outcomeDeferred counts pages that were not fetched, but put off.
+const outcomeDeferred = "deferred"
+
+// affordable puts a page off that was never fetched while the budget has nothing left for such; false if the visit ends here.
+func (v *visit) affordable(ctx context.Context) bool {
+	b := v.w.budget
+	if b == nil || b.policy.Budget == 0 || v.req.memory != nil || v.req.Depth == 0 {
+		return true
+	}
+	now := time.Now()
+	if v.err = b.refresh(ctx, now); v.err != nil {
+		return false
+	}
+	turn := b.admit(now, v.req.deferred)
+	if v.taken = turn.IsZero(); v.taken {
+		return true
+	}
+	req := *v.req
+	req.deferred = true
+	v.conclude(scheduler.Revisit(turn).WithPayload(req.AppendPayload(nil)), outcomeDeferred)
+	return false
+}
+
+// settleBudget says that the page is under way no more.
+func (v *visit) settleBudget() {
+	if v.taken {
+		v.w.budget.admitted()
+	}
 }
 
 // allowed asks robots.txt; false if the visit ends here.
@@ -221,7 +253,7 @@ func (v *visit) redirect(ctx context.Context, resp *fetch.Response) (to string, 
 		return "", false
 	}
 	req := *v.req
-	req.memory = nil
+	req.memory, req.deferred = nil, false
 	req.URL, req.Hops = target.String(), v.req.Hops+1
 	if resp.Status == http.StatusSeeOther || resp.Status < 304 && req.Method == http.MethodPost { // Fetch standard, 4.4 step 12
 		req.Method, req.Body = "", nil

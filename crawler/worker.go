@@ -323,6 +323,12 @@ func (w *Worker) freeSlots(ctx context.Context) int {
 	}
 }
 
+// Fetched returns how many pages of a crawl count against Settings.MaxPages: those that robots.txt forbids, or that were put off
+// for the budget of revisits, do not.
+func Fetched(stats scheduler.Stats) int64 {
+	return stats.Done - stats.Outcomes["robots"] - stats.Outcomes[outcomeDeferred]
+}
+
 // withinLimit returns how many of free pages may be claimed under MaxPages; 0 when the limit is reached for good.
 func (w *Worker) withinLimit(ctx context.Context, free int) int {
 	for failures := 0; ; {
@@ -334,10 +340,10 @@ func (w *Worker) withinLimit(ctx context.Context, free int) int {
 			continue
 		}
 		if w.budget != nil && w.before == nil { // a crawl that comes again counts what it does this time
-			before := stats.Done - stats.Outcomes["robots"]
+			before := Fetched(stats)
 			w.before = &before
 		}
-		left := w.settings.MaxPages - (stats.Done - stats.Outcomes["robots"])
+		left := w.settings.MaxPages - Fetched(stats)
 		if w.before != nil {
 			left += *w.before
 		}

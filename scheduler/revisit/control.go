@@ -237,6 +237,13 @@ func (p Policy) Share() float64 {
 	return p.NewShare
 }
 
+// ForNew returns how many URLs that were never fetched the budget has for a day beside planned visits: what those leave, and at least
+// its share.
+func (p Policy) ForNew(planned float64) float64 {
+	b := float64(p.Budget)
+	return max(b-max(planned, 0), p.Share()*b)
+}
+
 // ForRevisits returns what is left of the budget when arriving new URLs a day are fetched: at least 1-share of
 // it. It is the Budget of a [Control].
 func (p Policy) ForRevisits(arriving float64) float64 {

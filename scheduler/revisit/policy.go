@@ -14,7 +14,7 @@ type Policy struct {
 	// no notice of it: it is what a [Controller] steers the multiplier by.
 	Budget Budget
 	// NewShare is the part of the budget that is kept for URLs never fetched, 0 to 1; what they do not use goes to
-	// revisits. Default 0.3; below 0 for none.
+	// revisits, and what revisits do not use goes to them. Default 0.3; below 0 for none.
 	NewShare float64
 	// Min is the shortest interval between two visits of a page. Default 1 minute.
 	Min time.Duration
