@@ -176,7 +176,9 @@ func (l *look) examine(ctx context.Context, resp *fetch.Response, sig uint64) (r
 		return o, nil
 	}
 	changed := old.record.Signature != sig && !o.SameETag
-	if changed {
+	switch {
+	case l.internal(): // its entries are what they are
+	case changed:
 		why, err := l.pretends(ctx, sig)
 		if err != nil {
 			return o, err
@@ -194,7 +196,7 @@ func (l *look) examine(ctx context.Context, resp *fetch.Response, sig uint64) (r
 				return o, nil
 			}
 		}
-	} else {
+	default:
 		l.w.budget.noise(l.lease.ID.Short(), false, now.Sub(old.record.SeenAt()))
 	}
 	if l.audit {
@@ -373,7 +375,7 @@ func (l *look) signature() (uint64, error) {
 	}
 	p := l.visit.page
 	switch {
-	case options.Method == signature.Items:
+	case options.Method == signature.Items, l.internal():
 		return 0, nil
 	case options.Method == signature.Bytes:
 		return options.Of(p.Body)
@@ -383,8 +385,11 @@ func (l *look) signature() (uint64, error) {
 	return options.OfDocument(p.Doc().Nodes[0])
 }
 
-// itemSignature returns that of the items, if they are what is compared.
+// itemSignature returns that of the items, if they are what is compared; of a sitemap that of its entries.
 func (l *look) itemSignature(sig uint64) uint64 {
+	if l.internal() {
+		return l.listed
+	}
 	if l.rule.signature.Method != signature.Items {
 		return sig
 	}
@@ -518,6 +523,9 @@ func (l *look) tracked() pipelines.News {
 
 // track brings what became of the page to the pipeline, if that wants to know.
 func (l *look) track(ctx context.Context, news pipelines.News, parsed bool) error {
+	if l.internal() { // nothing to anybody but the crawl itself
+		return nil
+	}
 	visit := pipelines.Visit{
 		Source: pipelines.Source{URL: l.req.URL, Crawl: l.crawl, FetchedAt: time.Now().UTC()},
 		Status: l.result.Status, News: news, Parsed: parsed, Signature: fmt.Sprintf("%016x", l.next.record.Signature),
@@ -643,7 +651,9 @@ func (v *visit) reckon() {
 	var s sums
 	switch v.result.Verdict.Kind {
 	case scheduler.KindRevisit:
-		s = v.look.sums
+		if v.look != nil {
+			s = v.look.sums
+		}
 	case scheduler.KindDone, scheduler.KindDrop, scheduler.KindGone:
 		if before := v.stored(); before != (revisit.Record{}) { // it will not come again
 			s.replace(before, revisit.Record{})

@@ -38,7 +38,7 @@ type Revisit struct {
 
 // RevisitRule says how some pages are visited again. What it leaves out is as for all others.
 type RevisitRule struct {
-	// Route is the route of the pages; empty: any.
+	// Route is the route of the pages, or [SitemapRoute]; empty: any.
 	Route string
 	// Match is a glob on the canonical URL of the pages, as in Spider.Include; empty: any.
 	Match string
@@ -87,7 +87,7 @@ func (s *Revisit) compile(routes map[string]Binding) (*revisits, error) {
 		if i == len(s.Rules) {
 			fail = func(err error) error { return err }
 		}
-		if _, ok := routes[rule.Route]; !ok && rule.Route != "" {
+		if _, ok := routes[rule.Route]; !ok && rule.Route != "" && rule.Route != SitemapRoute {
 			return nil, fail(fmt.Errorf("Route: there is no route %q", rule.Route))
 		}
 		compiled, err := s.compileRule(&rule)
@@ -147,7 +147,7 @@ func (r *RevisitRule) over(p revisit.Policy) revisit.Policy {
 // rule returns the one that a request for a page comes under; nil if it is fetched once. Only what a GET gets is visited
 // again.
 func (r *revisits) rule(req *Request, u dedup.URL) *visitRule {
-	if r == nil || req.Method != "" && req.Method != http.MethodGet || req.DontRecord {
+	if r == nil || req.Method != "" && req.Method != http.MethodGet || req.DontRecord || req.Route == robotsRoute.name {
 		return nil
 	}
 	for i := range r.rules {
@@ -166,6 +166,9 @@ func (r *revisits) rule(req *Request, u dedup.URL) *visitRule {
 func (r *visitRule) weightOf(req *Request) revisit.Weight {
 	if r.weighed {
 		return r.weight
+	}
+	if req.Route == sitemapRoute.name { // it stands for all of its pages
+		return revisit.WeightHigh
 	}
 	return revisit.DefaultWeight(req.Depth, 0)
 }
