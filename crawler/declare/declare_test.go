@@ -451,3 +451,19 @@ revisit:
 		t.Errorf("rules %+v", rules)
 	}
 }
+
+func TestDocumentedSitemapsAreRead(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/sitemaps.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, ok := strings.Cut(string(page), "```yaml\n")
+	if !ok {
+		t.Fatal("no example")
+	}
+	example, _, _ = strings.Cut(example, "```")
+	if s, err := declare.Parse("news.yaml", []byte(example)); err != nil || len(s.Sitemaps) != 3 {
+		t.Errorf("%d sitemaps, error %v", len(s.Sitemaps), err)
+	}
+}
