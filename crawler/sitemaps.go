@@ -162,7 +162,8 @@ func (p *plan) sitemapTask(req *Request, u dedup.URL, l listing) (scheduler.Task
 	}
 	req.Route, req.With = sitemapRoute.name, with
 	task := p.task(req, u)
-	return task, task.Check()
+	err = task.Check()
+	return task, err
 }
 
 // robotsTasks returns the tasks that have robots.txt asked for sitemaps at the origins of requests, each once.

@@ -560,7 +560,7 @@ func TestRobotsTxtIsAskedForNewSitemapsEachDay(t *testing.T) {
 		if r.web.count("https://a.example/a") != 1 || r.web.count("https://a.example/b") != 1 || guesses < 2 {
 			t.Errorf("fetched %v", r.web.hits)
 		}
-		if s := r.stats(); s.Gone+s.Dead != 0 || s.Scheduled != 6 { // start, a, b, two sitemaps, robots.txt
+		if s := r.stats(); s.Gone+s.Dead != 0 || s.Scheduled+s.Active() != 6 { // start, a, b, two sitemaps, robots.txt
 			t.Errorf("stats %+v", s)
 		}
 		if s, err := r.frontier.(scheduler.Ledger).Sums(t.Context(), ""); err != nil || s[sumPages] != 5 { // robots.txt has no plan

@@ -17,7 +17,6 @@ import (
 
 	"github.com/nlnwa/whatwg-url/url"
 	"golang.org/x/net/html/charset"
-	"golang.org/x/text/encoding"
 	utf "golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
@@ -204,7 +203,7 @@ var declaration = regexp.MustCompile(`^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([A-Z
 
 // decoder makes UTF-8 of the charset that the first bytes of a document tell.
 func decoder(head []byte, label string) transform.Transformer {
-	enc := encoding.Encoding(utf.UTF8)
+	enc := utf.UTF8
 	if m := declaration.FindSubmatch(head); label == "" && m != nil {
 		label = string(m[1])
 	}

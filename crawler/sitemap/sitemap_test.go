@@ -166,7 +166,7 @@ func TestWhatHasNoEndIsCutOff(t *testing.T) {
 		"a loc":         {endless{first: "<urlset><url><loc>", then: "x"}, 0, 5},
 		"a line":        {endless{first: "http://a.example/1\n", then: "x"}, 1, 65},
 		"elements":      {endless{first: "<urlset><url><loc>http://a.example/1</loc></url>", then: "<x>"}, 1, 1},
-		"extensions":    {endless{first: `<urlset xmlns:i="i"><i:x>`, then: "<a/>"}, 0, 65},
+		"extensions":    {endless{first: `<urlset xmlns:i="i"><i:x>`, then: "<a>" + strings.Repeat("x", 1000) + "</a>"}, 0, 65},
 		"a feed":        {endless{first: "<rss><channel>", then: "<item><link>/1</link></item>"}, 0, 17},
 		"a deep feed":   {endless{first: "<rss><channel>", then: "<a:b>"}, 0, 17},
 		"JSON":          {endless{first: `{"version":"1","items":`, then: "["}, 0, 17},
@@ -196,7 +196,7 @@ func TestBombIsNotBlownUp(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
-	if _, err := io.Copy(w, io.LimitReader(&endless{first: "<urlset><url><loc>http://a.example/1</loc></url>", then: "<a>b</a>"}, 70<<20)); err != nil {
+	if _, err := io.Copy(w, io.LimitReader(&endless{first: "<urlset><url><loc>http://a.example/1</loc></url>", then: "<a>" + strings.Repeat("b", 1000) + "</a>"}, 70<<20)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {

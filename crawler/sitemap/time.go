@@ -40,7 +40,7 @@ func ParseTime(s string) time.Time {
 	s = weekday.ReplaceAllString(strings.Join(strings.Fields(s), " "), "")
 	s = slashes.ReplaceAllString(s, "$1-$2-$3")
 	s = dateTime.ReplaceAllString(s, "${1}T$2")
-	if m := zone.FindStringSubmatch(s); m != nil && strings.ContainsAny(m[1], "T") {
+	if m := zone.FindStringSubmatch(s); len(m) > 0 && strings.Contains(m[1], "T") {
 		switch {
 		case m[2] == "":
 			s = m[1] + "Z"
