@@ -59,6 +59,7 @@ type listing struct {
 }
 
 const (
+	sitemapPriority = 1                  // before the pages of its host: else a link to it could be taken for one to a page
 	maxSitemapLevel = 5                  // the protocol has one; an index of itself would have no end
 	robotsAgain     = 24 * time.Hour     // until robots.txt is asked for sitemaps again, in a crawl that comes again
 	guessAgain      = 7 * 24 * time.Hour // until a sitemap that nobody named and that was not there is, likewise
@@ -160,7 +161,7 @@ func (p *plan) sitemapTask(req *Request, u dedup.URL, l listing) (scheduler.Task
 	if err != nil {
 		return scheduler.Task{}, err
 	}
-	req.Route, req.With = sitemapRoute.name, with
+	req.Route, req.With, req.Priority = sitemapRoute.name, with, sitemapPriority
 	task := p.task(req, u)
 	err = task.Check()
 	return task, err
@@ -179,7 +180,10 @@ func (p *plan) robotsTasks(again bool, starts ...queued) []scheduler.Task {
 			continue
 		}
 		seen[u.String()] = true
-		req := &Request{URL: u.String(), Route: robotsRoute.name, Hops: start.req.Hops, Seed: start.req.Seed, DontFilter: again}
+		req := &Request{
+			URL: u.String(), Route: robotsRoute.name, Hops: start.req.Hops, Seed: start.req.Seed,
+			Priority: sitemapPriority, DontFilter: again,
+		}
 		if task := p.task(req, u); task.Check() == nil {
 			tasks = append(tasks, task)
 		}
@@ -237,7 +241,11 @@ func (v *visit) askRobots(ctx context.Context) (scheduler.Result, error) {
 		return v.over(ctx)
 	}
 	rules, _, err := v.w.robots.rules(ctx, v.req, v.url)
-	if err != nil {
+	switch {
+	case err != nil && v.revisits != nil && v.lease.Attempt >= v.settings.MaxAttempts:
+		v.later(robotsAgain, "robots_unreachable")
+		return v.over(ctx)
+	case err != nil:
 		v.failed(ctx, "robots", err)
 		return v.over(ctx)
 	}

@@ -569,6 +569,41 @@ func TestRobotsTxtIsAskedForNewSitemapsEachDay(t *testing.T) {
 	})
 }
 
+func TestRobotsTxtThatCannotBeReachedIsAskedAgainTheNextDay(t *testing.T) {
+	dated(t, func(t *testing.T, r *rig, _ *diary) {
+		began := time.Now()
+		r.config.Spider.Sitemaps = []Sitemap{{Target: testRoute}}
+		r.web.pages["https://a.example/robots.txt"] = func(int, *fetch.Request) (*fetch.Response, error) {
+			if time.Since(began) < 12*time.Hour {
+				return answer(http.StatusBadGateway, "", nil), nil
+			}
+			return answer(http.StatusOK, "Sitemap: /map.xml\n", nil), nil
+		}
+		r.sitemap("https://a.example/map.xml", urlset("/a"))
+		r.live(26 * time.Hour)
+		if n := r.web.count("https://a.example/a"); n != 1 || len(r.deadNone()) > 0 {
+			t.Errorf("fetched %v, dead letters %q", r.web.hits, r.deadNone())
+		}
+	})
+}
+
+// A page whose link is found first would be fetched for a route that makes nothing of it.
+func TestSitemapsComeBeforeThePagesThatLinkToThem(t *testing.T) {
+	mapped(t, func(t *testing.T, r *rig) {
+		r.config.Spider.Settings.Concurrency = 1
+		r.config.Spider.Start = append(r.config.Spider.Start, Start(testRoute, "https://a.example/feed-link")...)
+		r.config.Spider.Routes = Routes(testRoute.To(follow))
+		r.web.html("https://a.example/feed-link", "<a href=/feed>feed</a>")
+		r.robots("https://a.example/robots.txt", "Sitemap: /feed\n")
+		r.sitemap("https://a.example/feed", `<rss><channel><item><link>/item</link></item></channel></rss>`)
+		r.pages("/item")
+		r.crawl()
+		if got := r.found(); got != "/feed-link /item" {
+			t.Errorf("found %s", got)
+		}
+	})
+}
+
 func TestSitemapsAreQueuedOnce(t *testing.T) {
 	mapped(t, func(t *testing.T, r *rig) {
 		s := r.config.Spider
