@@ -63,7 +63,7 @@ func (s Spider) Explain(ctx context.Context, req Request, memo scheduler.Memo) (
 			e.Start = true
 		}
 	}
-	if at := p.sourcesFrom(req.URL); len(at) > 0 || req.Route == sitemapRoute.name || req.Route == robotsRoute.name {
+	if at := p.sourcesFrom(req.URL); len(at) > 0 || isInternal(req.Route) {
 		e.Start = true
 	}
 	if req.Route != "" {

@@ -211,7 +211,11 @@ func (p *plan) robotsOf(tasks []scheduler.Task) []scheduler.Task {
 
 // internal reports whether the visit is of no page that the spider knows.
 func (v *visit) internal() bool {
-	return v.req.Route == sitemapRoute.name || v.req.Route == robotsRoute.name
+	return isInternal(v.req.Route)
+}
+
+func isInternal(route string) bool {
+	return route == sitemapRoute.name || route == robotsRoute.name || route == hubRoute.name
 }
 
 // listing returns what rides along with a sitemap; false if the page is none.
@@ -338,6 +342,7 @@ func (p *plan) readSitemap(ctx context.Context, page *Page, l listing) error {
 		p.followEntry(page, sources, l, e)
 	}
 	v.listed = max(listed.Sum64(), 1) // 0 is none
+	v.discover(page)
 	return nil
 }
 

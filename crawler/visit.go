@@ -43,8 +43,11 @@ func (v *visit) run(ctx context.Context) (scheduler.Result, error) {
 	if !v.decode() {
 		return v.over(ctx)
 	}
-	if v.req.Route == robotsRoute.name {
+	switch v.req.Route {
+	case robotsRoute.name:
 		return v.askRobots(ctx)
+	case hubRoute.name:
+		return v.subscribe(ctx)
 	}
 	if !v.prepared(ctx) || !v.allowed(ctx) {
 		return v.over(ctx)
