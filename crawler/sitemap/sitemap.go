@@ -18,7 +18,6 @@ import (
 	"github.com/nlnwa/whatwg-url/url"
 	"golang.org/x/net/html/charset"
 	utf "golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
 )
 
@@ -79,7 +78,7 @@ var (
 // is wrong. The entries before it are good. Breaking off the loop stops reading.
 func Read(at string, body io.Reader, label string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		l := &lister{at: at, yield: yield}
+		l := &lister{at: at, size: MaxSize, yield: yield}
 		if err := l.read(body, label); err != nil && !errors.Is(err, errStopped) {
 			yield(Entry{}, err)
 		}
@@ -92,6 +91,7 @@ var errStopped = errors.New("stopped")
 // lister hands entries to the caller of Read.
 type lister struct {
 	at       string
+	size     int64    // bytes that are read at most
 	base     *url.Url // at; nil: not parsed yet
 	yield    func(Entry, error) bool
 	entries  int
@@ -163,7 +163,7 @@ func (l *lister) refers(loc string) bool {
 
 // read finds out what the document is, and lists what is in it.
 func (l *lister) read(body io.Reader, label string) error {
-	text, err := decoded(body, label)
+	text, err := decoded(body, label, l.size)
 	if err != nil {
 		return err
 	}
@@ -180,8 +180,8 @@ func (l *lister) read(body io.Reader, label string) error {
 	return l.readLines(text)
 }
 
-// decoded undoes gzip and returns the body as UTF-8 without an XML declaration, of which no more than MaxSize bytes come.
-func decoded(body io.Reader, label string) (*bufio.Reader, error) {
+// decoded undoes gzip and returns the body as UTF-8 without an XML declaration, of which no more than size bytes come.
+func decoded(body io.Reader, label string, size int64) (*bufio.Reader, error) {
 	raw := bufio.NewReader(body)
 	if magic, _ := raw.Peek(2); string(magic) == "\x1f\x8b" {
 		unzipped, err := gzip.NewReader(raw)
@@ -194,8 +194,8 @@ func decoded(body io.Reader, label string) (*bufio.Reader, error) {
 	if len(head) == 0 && err != io.EOF { //nolint:errorlint // as bufio.Reader returns it
 		return nil, err
 	}
-	limited := &limit{r: raw, left: MaxSize, of: MaxSize}
-	return bufio.NewReaderSize(transform.NewReader(limited, transform.Chain(decoder(head, label), readable)), 64<<10), nil
+	limited := &limit{r: raw, left: size, of: size}
+	return bufio.NewReaderSize(transform.NewReader(limited, transform.Chain(decoder(head, label), readable{})), 64<<10), nil
 }
 
 // declaration is that of an XML document.
@@ -213,13 +213,31 @@ func decoder(head []byte, label string) transform.Transformer {
 	return utf.BOMOverride(enc.NewDecoder())
 }
 
-// readable replaces what XML forbids with blanks: it would end the document.
-var readable = runes.Map(func(r rune) rune {
-	if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
-		return ' '
+// readable replaces what XML forbids with blanks: it would end the document. It takes UTF-8, and goes through it by bytes, as most of it
+// is left alone.
+type readable struct{ transform.NopResetter }
+
+func (readable) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+	n := copy(dst, src)
+	if n < len(src) {
+		err = transform.ErrShortDst
 	}
-	return r
-})
+	for i, c := range dst[:n] {
+		switch {
+		case c < ' ' && c != '\t' && c != '\n' && c != '\r':
+			dst[i] = ' '
+		case c != 0xEF: // U+FFFE and U+FFFF are EF BF BE and EF BF BF
+		case i+3 > n && (i+3 <= len(src) || !atEOF): // its end is to come
+			if err == nil {
+				err = transform.ErrShortSrc
+			}
+			return i, i, err
+		case i+3 <= n && dst[i+1] == 0xBF && dst[i+2] >= 0xBE:
+			dst[i], dst[i+1], dst[i+2] = ' ', ' ', ' '
+		}
+	}
+	return n, n, err
+}
 
 // begin returns the first character after white space and an XML declaration, and leaves it to be read. Without the declaration no
 // decoder believes that the text is in a charset of which it is no more.
