@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +60,7 @@ func (p *program) crawl(ctx context.Context, o *options, name string, urls []str
 	if err != nil {
 		return err
 	}
-	if len(job.spider.Start) == 0 && len(urls) == 0 {
+	if ownSeeds(job.spider) == 0 && len(urls) == 0 {
 		return usagef("spider %s has no start URL: give some after its name", job.spider.Name)
 	}
 	if all && job.spider.Revisit == nil {
@@ -235,7 +234,11 @@ func (s *session) finished(ctx context.Context, f scheduler.Frontier, stats sche
 		if err != nil {
 			return false, err
 		}
-		return !slices.ContainsFunc(s.spider.RouteNames(), func(name string) bool { return parked[name] > 0 }), nil
+		for label, n := range parked {
+			if n > 0 && s.spider.Serves(label) {
+				return false, nil
+			}
+		}
 	}
 	return true, nil
 }

@@ -22,6 +22,7 @@
 //	LYCOSA_DIR        --dir
 //	LYCOSA_OUT        --out, several separated by blanks
 //	LYCOSA_LOG_LEVEL  --log-level
+//	LYCOSA_WEBSUB_KEY secret of a worker's --websub
 //
 // A flag wins over its variable. Connection strings with passwords belong into variables: everybody on a machine can
 // read the arguments of a process.

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/lycosa-crawl/lycosa/crawler/fetch"
 	"github.com/lycosa-crawl/lycosa/crawler/robots"
+	"github.com/lycosa-crawl/lycosa/crawler/sitemap"
 	"github.com/lycosa-crawl/lycosa/dedup"
 )
 
@@ -28,6 +31,7 @@ type fetchOptions struct {
 	timeout      time.Duration
 	ignoreRobots bool
 	allowPrivate bool
+	entries      bool
 }
 
 func (p *program) fetchCommand() *cobra.Command {
@@ -42,7 +46,8 @@ are shown, not followed.
 What robots.txt disallows is not fetched, unless --ignore-robots is given. A loopback or
 private address may be named, but a name that leads to one needs --allow-private.`,
 		Example: `  lycosa fetch https://books.toscrape.com/ | less
-  lycosa fetch https://books.toscrape.com/ --record books.http >/dev/null`,
+  lycosa fetch https://books.toscrape.com/ --record books.http >/dev/null
+  lycosa fetch https://news.example/sitemap.xml --entries`,
 		Args: argRange(1, 1, "URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.timeout <= 0 {
@@ -61,6 +66,7 @@ private address may be named, but a name that leads to one needs --allow-private
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.record, "record", "", "write the exchange to a file: status line and headers as they came, and the body, decompressed")
+	f.BoolVar(&o.entries, "entries", false, "show the entries of a sitemap or feed in place of the body: page or sitemap, date, URL")
 	f.StringVar(&o.userAgent, "user-agent", "", "User-Agent header; its first word is what robots.txt knows the crawler by")
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "for the page as a whole")
 	f.BoolVar(&o.ignoreRobots, "ignore-robots", false, "do not ask for robots.txt")
@@ -83,7 +89,11 @@ func (p *program) fetch(ctx context.Context, o *fetchOptions, canon *dedup.Canon
 			return err
 		}
 	}
-	resp, err := client.Fetch(ctx, &fetch.Request{URL: u.String(), AllowPrivate: private})
+	req := &fetch.Request{URL: u.String(), AllowPrivate: private}
+	if o.entries {
+		req.MaxBody, req.Prefix = sitemap.MaxSize, true
+	}
+	resp, err := client.Fetch(ctx, req)
 	if err != nil {
 		return fetchFailed(ctx, err)
 	}
@@ -99,7 +109,33 @@ func (p *program) fetch(ctx context.Context, o *fetchOptions, canon *dedup.Canon
 			return err
 		}
 	}
+	if o.entries {
+		return writeEntries(p.out, u.String(), resp)
+	}
 	return writeBody(p.out, resp)
+}
+
+// writeEntries writes what a sitemap or feed lists, an entry a line.
+func writeEntries(out io.Writer, at string, resp *fetch.Response) error {
+	body, charset := resp.Body, ""
+	if contentType := resp.Header.Get("Content-Type"); fetch.IsText(contentType, body) {
+		body, _ = fetch.Text(body, contentType)
+		charset = "utf-8"
+	}
+	lines := bufio.NewWriter(out)
+	var failed error
+	for e, err := range sitemap.Read(at, bytes.NewReader(body), charset) {
+		if err != nil {
+			failed = fmt.Errorf("%s: %w", at, err)
+			break
+		}
+		modified := "-"
+		if !e.LastMod.IsZero() {
+			modified = e.LastMod.Format(time.RFC3339)
+		}
+		fmt.Fprintf(lines, "%s\t%s\t%s\n", e.Kind, modified, oneLine(e.Loc))
+	}
+	return errors.Join(lines.Flush(), failed)
 }
 
 // writeBody writes what a handler would get.

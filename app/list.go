@@ -89,6 +89,11 @@ func infoOf(s crawler.Spider) spiderInfo {
 	for _, start := range s.Start {
 		info.Start = append(info.Start, start.URL)
 	}
+	for _, m := range s.Sitemaps {
+		if m.URL != "" {
+			info.Start = append(info.Start, m.URL)
+		}
+	}
 	if err := s.Check(); err != nil {
 		info.Error = err.Error()
 	}

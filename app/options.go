@@ -237,6 +237,17 @@ func (j *job) startAt(urls []string) {
 	}
 }
 
+// ownSeeds is how many URLs the spider starts with by itself: start URLs, and sitemaps that it names.
+func ownSeeds(s crawler.Spider) int {
+	n := len(s.Start)
+	for _, m := range s.Sitemaps {
+		if m.URL != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // checkURLs refuses URLs that cannot be fetched.
 func checkURLs(spider crawler.Spider, urls []string) error {
 	canon, err := spider.Canonical.Compile()

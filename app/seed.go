@@ -61,7 +61,7 @@ func (p *program) seed(ctx context.Context, o *options, again bool, name string,
 	if err != nil {
 		return err
 	}
-	if !fromInput && len(urls) == 0 && len(job.spider.Start) == 0 {
+	if !fromInput && len(urls) == 0 && ownSeeds(job.spider) == 0 {
 		return usagef("spider %s has no start URL: give some after its name, or - to read them from standard input", job.spider.Name)
 	}
 	place, err := o.place(ctx, p.logger(o))
@@ -130,7 +130,7 @@ type seeder struct {
 func (s *seeder) queue(ctx context.Context, urls []string) error {
 	all := len(urls)
 	if all == 0 {
-		all = len(s.spider.Start)
+		all = ownSeeds(s.spider)
 	}
 	added, err := s.seed(ctx, s.spider, s.frontier, urls...)
 	s.queued += added

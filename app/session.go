@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lycosa-crawl/lycosa/crawler"
@@ -29,12 +30,14 @@ type session struct {
 	grace     time.Duration
 	log       *slog.Logger
 	onPage    func(*crawler.Page) // nil: nobody wants to see them
+	websub    *crawler.WebSub     // nil: no hub is subscribed to
 
 	meter   *meter
 	before  scheduler.Stats // when this process began
 	limited bool
 	refused map[string]int64 // links not followed
 	err     error            // why it could not go on
+	worker  atomic.Pointer[crawler.Worker]
 }
 
 // work has the sessions crawl, shows how they get on, and sums up. It closes their frontiers and pipelines.
@@ -98,11 +101,12 @@ func (s *session) run(ctx context.Context) error {
 	for {
 		w, err := crawler.New(crawler.Config{
 			Spider: s.spider, Frontier: s.frontier, Pipeline: s.pipeline, Crawl: s.crawl,
-			UntilDone: s.untilDone, Grace: s.grace, Build: buildVersion().Version, Logger: s.log, OnPage: s.onPage,
+			UntilDone: s.untilDone, Grace: s.grace, Build: buildVersion().Version, Logger: s.log, OnPage: s.onPage, WebSub: s.websub,
 		})
 		if err != nil {
 			return err
 		}
+		s.worker.Store(w)
 		err = w.Run(ctx)
 		s.limited, s.refused = w.Limited(), w.Refused()
 		if !errors.Is(err, scheduler.ErrNoCrawl) {

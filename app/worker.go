@@ -11,6 +11,7 @@ import (
 
 func (p *program) workerCommand() *cobra.Command {
 	var o options
+	var hubs hubOptions
 	var untilDone bool
 	cmd := &cobra.Command{
 		Use:   "worker SPIDER... --redis URL [flags]",
@@ -26,23 +27,28 @@ The first SIGINT or SIGTERM finishes the pages under way (--grace), the second e
 at once; then they are fetched again by others when their leases have run out.`,
 		Example: `  lycosa worker books.yaml --redis redis://localhost:6379/0 -o mongodb://localhost/books
   lycosa worker books news --redis rediss://:secret@redis.example.com
-  LYCOSA_REDIS=redis://localhost lycosa worker books.yaml --until-done`,
+  LYCOSA_REDIS=redis://localhost lycosa worker books.yaml --until-done
+  LYCOSA_WEBSUB_KEY=$(cat key) lycosa worker news.yaml --redis redis://localhost --websub https://crawl.example/hubs`,
 		Args: argRange(1, -1, "SPIDER, the name of a spider or the path of a YAML file,"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.settle(cmd, p.getenv); err != nil {
 				return err
 			}
-			return p.worker(cmd.Context(), &o, args, untilDone)
+			if err := hubs.settle(cmd.Flags(), p.getenv); err != nil {
+				return err
+			}
+			return p.worker(cmd.Context(), &o, &hubs, args, untilDone)
 		},
 	}
 	o.crawlFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&untilDone, "until-done", false, "wait for work, and end with the crawl")
+	hubs.flags(cmd.Flags())
 	o.learnFlag(cmd.Flags())
 	o.graceFlag(cmd.Flags())
 	return cmd
 }
 
-func (p *program) worker(ctx context.Context, o *options, names []string, untilDone bool) error {
+func (p *program) worker(ctx context.Context, o *options, hubs *hubOptions, names []string, untilDone bool) error {
 	if err := o.needRedis("worker"); err != nil {
 		return err
 	}
@@ -67,8 +73,17 @@ func (p *program) worker(ctx context.Context, o *options, names []string, untilD
 	for i, job := range jobs {
 		sessions[i] = &session{onPage: onPage, job: job, place: place, untilDone: untilDone, rejoin: !untilDone, grace: o.grace, log: log}
 	}
+	if err := hubs.subscribe(sessions); err != nil {
+		return err
+	}
+	after := context.WithoutCancel(ctx)
+	server, err := hubs.serve(ctx, log, sessions)
+	if err != nil {
+		return err
+	}
+	defer server.close(after)
 	if err := p.open(ctx, o, log, sessions); err != nil {
-		return errors.Join(err, closeAll(context.WithoutCancel(ctx), sessions))
+		return errors.Join(err, closeAll(after, sessions))
 	}
 	return p.work(ctx, o, log, pollEvery, sessions...)
 }

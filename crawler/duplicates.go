@@ -130,7 +130,7 @@ func (b *barren) has(u dedup.URL) (yes bool) {
 // compare finds out whether the page is a duplicate; false if the visit ends here. A page that is no HTML, or has too little
 // text, is none; nor is one that cannot be compared because the frontier is away or full.
 func (v *visit) compare(ctx context.Context) bool {
-	if v.w.duplicates == nil || v.page.DocErr() != nil {
+	if v.w.duplicates == nil || v.internal() || v.page.DocErr() != nil {
 		return true
 	}
 	text, sig := signature.MainText(v.page.Doc().Nodes[0])

@@ -16,7 +16,7 @@ type Explanation struct {
 	URL         string            // canonical
 	Fingerprint dedup.Fingerprint // of the request for it
 	Host        string            // the politeness key
-	Start       bool              // it is one of the start URLs: scope and globs do not apply
+	Start       bool              // it is one of the start URLs, or a sitemap: scope and globs do not apply
 	// Refused is why a link to the URL is not followed, in the word that refused links are counted by: "scope",
 	// "excluded", "not_included", "depth". Empty: it is followed.
 	Refused string
@@ -62,6 +62,9 @@ func (s Spider) Explain(ctx context.Context, req Request, memo scheduler.Memo) (
 		if first, err := p.canon.Parse(start.URL); err == nil && first == u {
 			e.Start = true
 		}
+	}
+	if at := p.sourcesFrom(req.URL); len(at) > 0 || isInternal(req.Route) {
+		e.Start = true
 	}
 	if req.Route != "" {
 		_, known := p.routes[req.Route]

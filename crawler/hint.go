@@ -19,7 +19,8 @@ type hint struct {
 // Hint says that a page was modified, as a sitemap, a feed or a notification (WebSub) tells: url is absolute or relative to this
 // page, modified is when, or zero if that is not told. A page of the crawl that was visited before then is visited sooner, the
 // sooner the more hints of its host have been right so far. One that the crawl does not know is not queued: follow it. Dates in
-// the future, and those of a sitemap that stamps all its pages with the day of its build, are no hints.
+// the future, and those of a sitemap that stamps all its pages with the day of its build, are no hints. The entries of Spider.Sitemaps
+// are hints by themselves.
 //
 //	for _, u := range sitemap.URLs {
 //		p.FollowURL(Article, u.Loc)

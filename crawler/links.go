@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	maxLinks     = 2000      // of a page that are remembered: the first ones
-	maxLinkBytes = 128 << 10 // of them all
+	maxLinks     = 2000      // of a page that are remembered; if it has more, none are
+	maxLinkBytes = 128 << 10 // of them all, likewise
 
 	// unlinkedWeight is by how much a page weighs less that no page links to any more, in half octaves: a tenth or so.
 	unlinkedWeight = 7
@@ -58,10 +58,9 @@ func without(a, b []string) []string {
 	return rest
 }
 
-// followed returns the URLs that the page's handler has asked for, each once and in order. Requests that are more than a URL, and the page
-// itself, are none.
-func (v *visit) followed() []string {
-	var list []string
+// followed returns the URLs that the page's handler has asked for, each once and in order; false if they are too many. Requests that
+// are more than a URL, and the page itself, are none.
+func (v *visit) followed() (list []string, ok bool) {
 	size := 0
 	own := v.fingerprint(v.req)
 	for i := range v.page.requests {
@@ -72,12 +71,12 @@ func (v *visit) followed() []string {
 			continue
 		}
 		if size += len(url); len(list) == maxLinks || size > maxLinkBytes {
-			break
+			return nil, false
 		}
 		list = append(list, url)
 	}
 	slices.Sort(list)
-	return slices.Compact(list)
+	return slices.Compact(list), true
 }
 
 // link adds to the counts of the pages at some canonical URLs, and returns the count of links to this page and then theirs.
@@ -104,13 +103,15 @@ func (v *visit) linksOnce(ctx context.Context) error {
 	if v.w.linker == nil || v.look != nil {
 		return nil
 	}
-	_, err := v.link(ctx, 1, v.followed()...)
+	list, _ := v.followed()
+	_, err := v.link(ctx, 1, list...)
 	return err
 }
 
-// relink notes what the page links to now, and how many pages link to it. Links that are new are counted at once, those that vanished
+// relink notes what the page links to now, and how many pages link to it; if whole is false, it links to too many pages, of which
+// none is counted any more or taken off. Links that are new are counted at once, those that vanished
 // when the page is finished: if the worker dies in between, a count is too large, and never too small.
-func (l *look) relink(ctx context.Context, now []string) error {
+func (l *look) relink(ctx context.Context, now []string, whole bool) error {
 	if l.w.linker == nil {
 		return nil
 	}
@@ -118,14 +119,16 @@ func (l *look) relink(ctx context.Context, now []string) error {
 	if err != nil {
 		return err
 	}
-	l.appeared, l.vanished = without(now, before), without(before, now)
+	if whole {
+		l.appeared, l.vanished = without(now, before), without(before, now)
+	}
 	counts, err := l.visit.link(ctx, 1, l.appeared...)
 	if err != nil {
 		return err
 	}
 	l.next.links = packLinks(l.req.URL, now)
 	if own := counts[0]; !l.weighed {
-		l.weigh(revisit.DefaultWeight(l.req.Depth, int(max(own, 0))))
+		l.weigh(l.rule.weightOf(l.req, int(max(own, 0))))
 	}
 	if l.known() {
 		return l.reweigh(ctx, l.appeared, false)

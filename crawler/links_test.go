@@ -249,6 +249,26 @@ func TestLinksAreAddedBeforeAndTakenAfterThePageIsFinished(t *testing.T) {
 	})
 }
 
+func TestLinksOfAPageWithTooManyAreNotCounted(t *testing.T) {
+	tracksLinks(t, hourly(), func(t *testing.T, r *rig, _ *diary) {
+		var many []string
+		for i := range maxLinks {
+			many = append(many, fmt.Sprintf("%d", i))
+		}
+		r.web.pages[home] = turns(to("a"), to(append(many, "a", "b")...), to("b"))
+		for _, page := range []string{"a", "b"} {
+			r.web.html(home+page, content(page))
+		}
+		r.live(150 * time.Minute)
+		if a, b := r.inlinks(home+"a"), r.inlinks(home+"b"); a != 1 || b != 1 {
+			t.Errorf("%d links to a, which was counted once, and %d to b, want 1 and 1", a, b)
+		}
+		if m, _ := r.memory(home + "a"); m.unlinked {
+			t.Error("a is taken for unlinked, although nobody knows")
+		}
+	})
+}
+
 func TestCrawlWithoutTrackLinksKeepsNone(t *testing.T) {
 	comesAgain(t, hourly(), func(t *testing.T, r *rig, d *diary, _ *[]*Request) {
 		r.web.pages[home] = turns(to("a", "b"), to("b"))

@@ -50,7 +50,7 @@ func (v *visit) newLook() *look {
 	if m := v.req.memory; m != nil {
 		l.memory = *m
 	} else {
-		l.memory.record = revisit.NewRecord(rule.weightOf(v.req))
+		l.memory.record = revisit.NewRecord(rule.weightOf(v.req, 0))
 	}
 	l.next = l.memory
 	if l.weighed = rule.weighed; l.weighed {
@@ -182,7 +182,9 @@ func (l *look) examine(ctx context.Context, resp *fetch.Response, sig uint64) (r
 		return o, nil
 	}
 	changed := old.record.Signature != sig && !o.SameETag
-	if changed {
+	switch {
+	case l.internal(): // its entries are what they are
+	case changed:
 		why, err := l.pretends(ctx, sig)
 		if err != nil {
 			return o, err
@@ -200,7 +202,7 @@ func (l *look) examine(ctx context.Context, resp *fetch.Response, sig uint64) (r
 				return o, nil
 			}
 		}
-	} else {
+	default:
 		l.w.budget.noise(l.lease.ID.Short(), false, now.Sub(old.record.SeenAt()))
 	}
 	if l.audit {
@@ -379,7 +381,7 @@ func (l *look) signature() (uint64, error) {
 	}
 	p := l.visit.page
 	switch {
-	case options.Method == signature.Items:
+	case options.Method == signature.Items, l.internal():
 		return 0, nil
 	case options.Method == signature.Bytes:
 		return options.Of(p.Body)
@@ -389,8 +391,11 @@ func (l *look) signature() (uint64, error) {
 	return options.OfDocument(p.Doc().Nodes[0])
 }
 
-// itemSignature returns that of the items, if they are what is compared.
+// itemSignature returns that of the items, if they are what is compared; of a sitemap that of its entries.
 func (l *look) itemSignature(sig uint64) uint64 {
+	if l.internal() {
+		return l.listed
+	}
 	if l.rule.signature.Method != signature.Items {
 		return sig
 	}
@@ -526,6 +531,9 @@ func (l *look) tracked() pipelines.News {
 
 // track brings what became of the page to the pipeline, if that wants to know.
 func (l *look) track(ctx context.Context, news pipelines.News, parsed bool) error {
+	if l.internal() { // nothing to anybody but the crawl itself
+		return nil
+	}
 	visit := pipelines.Visit{
 		Source: pipelines.Source{URL: l.req.URL, Crawl: l.crawl, FetchedAt: time.Now().UTC()},
 		Status: l.result.Status, News: news, Parsed: parsed, Signature: fmt.Sprintf("%016x", l.next.record.Signature),
@@ -587,7 +595,7 @@ func (l *look) judge(ctx context.Context, resp *fetch.Response) error {
 
 // moved settles a page that is elsewhere, for good or for now. The target is a page of its own.
 func (l *look) moved(ctx context.Context, status int, target string) error {
-	if err := l.relink(ctx, []string{target}); err != nil {
+	if err := l.relink(ctx, []string{target}, true); err != nil {
 		return err
 	}
 	sig := signature.Target(target)
@@ -643,7 +651,8 @@ func (v *visit) settle(ctx context.Context, resp *fetch.Response, sig uint64) bo
 		v.look.next = v.look.memory // what was shown in the page's place is nothing to know it by
 		v.err = v.look.answer(ctx, o.Answer, 0, 0)
 	default:
-		if v.err = v.look.relink(ctx, v.followed()); v.err != nil {
+		links, whole := v.followed()
+		if v.err = v.look.relink(ctx, links, whole); v.err != nil {
 			return false
 		}
 		v.look.settle(o)
@@ -661,7 +670,7 @@ func (v *visit) reckon() {
 	putOff := v.result.Outcome == outcomeDeferred
 	switch v.result.Verdict.Kind {
 	case scheduler.KindRevisit:
-		if !putOff {
+		if v.look != nil && !putOff {
 			s = v.look.sums
 		}
 	case scheduler.KindDone, scheduler.KindDrop, scheduler.KindGone:

@@ -19,6 +19,7 @@ type plan struct {
 	routes   map[string]Binding
 	scope    scope
 	revisits *revisits // nil: each URL is fetched once
+	sources  []source  // sitemaps
 
 	selectors  sync.Map // string -> selector
 	extractors sync.Map // reflect.Type -> extractorOrErr
@@ -72,7 +73,7 @@ func (p *plan) seed(raw string, t bound) (*Request, dedup.URL, error) {
 		return nil, u, err
 	}
 	req := &Request{URL: u.String(), Route: t.name, With: with}
-	if typ := p.scope.typ; (typ == SamePage || typ == SamePrefix) && !p.scope.starts[p.scope.key(u)] {
+	if p.scope.isPlace() && !p.scope.starts[p.scope.key(u)] {
 		req.Seed = p.scope.key(u)
 	}
 	return req, u, nil

@@ -43,7 +43,7 @@ type Revisit struct {
 
 // RevisitRule says how some pages are visited again. What it leaves out is as for all others.
 type RevisitRule struct {
-	// Route is the route of the pages; empty: any.
+	// Route is the route of the pages, or [SitemapRoute]; empty: any.
 	Route string
 	// Match is a glob on the canonical URL of the pages, as in Spider.Include; empty: any.
 	Match string
@@ -93,7 +93,7 @@ func (s *Revisit) compile(routes map[string]Binding) (*revisits, error) {
 		if i == len(s.Rules) {
 			fail = func(err error) error { return err }
 		}
-		if _, ok := routes[rule.Route]; !ok && rule.Route != "" {
+		if _, ok := routes[rule.Route]; !ok && rule.Route != "" && rule.Route != SitemapRoute {
 			return nil, fail(fmt.Errorf("Route: there is no route %q", rule.Route))
 		}
 		compiled, err := s.compileRule(&rule)
@@ -153,7 +153,7 @@ func (r *RevisitRule) over(p revisit.Policy) revisit.Policy {
 // rule returns the one that a request for a page comes under; nil if it is fetched once. Only what a GET gets is visited
 // again.
 func (r *revisits) rule(req *Request, u dedup.URL) *visitRule {
-	if r == nil || req.Method != "" && req.Method != http.MethodGet || req.DontRecord {
+	if r == nil || req.Method != "" && req.Method != http.MethodGet || req.DontRecord || req.Route == robotsRoute.name {
 		return nil
 	}
 	for i := range r.rules {
@@ -168,12 +168,15 @@ func (r *revisits) rule(req *Request, u dedup.URL) *visitRule {
 	return nil
 }
 
-// weightOf returns the weight of a page that did not say so itself.
-func (r *visitRule) weightOf(req *Request) revisit.Weight {
+// weightOf returns the weight of a page that did not say so itself, to which so many pages link.
+func (r *visitRule) weightOf(req *Request, inlinks int) revisit.Weight {
 	if r.weighed {
 		return r.weight
 	}
-	return revisit.DefaultWeight(req.Depth, 0)
+	if req.Route == sitemapRoute.name { // it stands for all of its pages
+		return revisit.WeightHigh
+	}
+	return revisit.DefaultWeight(req.Depth, inlinks)
 }
 
 // memory is what is known of a page from earlier visits. It rides along in its payload.

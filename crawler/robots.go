@@ -46,6 +46,7 @@ type robotsCache struct {
 type robotsEntry struct {
 	rules *robots.Rules // nil: unreachable, nothing may be fetched for now
 	why   string        // of nil rules
+	host  string        // where robots.txt was found, if it is elsewhere
 	until time.Time
 	// paced is when this worker made sure that the frontier serves the host at its pace; zero if that is the crawl's.
 	// A lease claimed before may have been handed out too early.
@@ -56,6 +57,7 @@ type robotsEntry struct {
 type robotsMemo struct {
 	Status int    `json:"status"`
 	Body   []byte `json:"body"`
+	Host   string `json:"host,omitempty"` // where it was found, if that is elsewhere
 }
 
 // errRobotsUnreachable says that robots.txt could not be had, which forbids the whole site for now (RFC 9309 section
@@ -82,6 +84,12 @@ func (c *robotsCache) rules(ctx context.Context, req *Request, u dedup.URL) (rul
 		return nil, paced, fmt.Errorf("%w: %s", errRobotsUnreachable, entry.why)
 	}
 	return entry.rules, entry.paced, nil
+}
+
+// movedTo returns the host where robots.txt of u's origin was found, as far as this worker has read it; empty if that is u's own.
+func (c *robotsCache) movedTo(u dedup.URL) string {
+	entry, _ := c.load(u.Scheme() + "://" + u.Host())
+	return entry.host
 }
 
 func (c *robotsCache) load(origin string) (robotsEntry, bool) {
@@ -127,12 +135,12 @@ func (c *robotsCache) find(ctx context.Context, req *Request, u dedup.URL, origi
 		c.store(origin, entry)
 		return entry, nil
 	}
-	status, body, err := c.get(ctx, req, u, origin)
+	status, body, host, err := c.get(ctx, req, u, origin)
 	if ctx.Err() != nil {
 		return robotsEntry{}, context.Cause(ctx)
 	}
 	now := c.now()
-	entry := robotsEntry{until: now.Add(robotsTTL)}
+	entry := robotsEntry{host: host, until: now.Add(robotsTTL)}
 	switch {
 	case err != nil:
 		entry.why, entry.until = err.Error(), now.Add(robotsRetry)
@@ -143,7 +151,7 @@ func (c *robotsCache) find(ctx context.Context, req *Request, u dedup.URL, origi
 		if err := c.pace(ctx, u, &entry, true); err != nil {
 			return robotsEntry{}, err
 		}
-		c.share(ctx, u, origin, status, body)
+		c.share(ctx, u, origin, robotsMemo{status, body[:min(len(body), robots.MaxSize)], host})
 	}
 	c.store(origin, entry)
 	return entry, nil
@@ -154,7 +162,7 @@ func (c *robotsCache) find(ctx context.Context, req *Request, u dedup.URL, origi
 func (c *robotsCache) pace(ctx context.Context, u dedup.URL, entry *robotsEntry, asked bool) error {
 	delay := c.plan.settings.Delay
 	own, ok := entry.rules.CrawlDelay(c.product)
-	if ok && own > delay {
+	if ok && own > delay && !c.plan.settings.IgnoreRobots {
 		delay = min(own, maxCrawlDelay)
 		pace := scheduler.Pace{Delay: delay, Concurrency: 1}
 		if err := c.insist(ctx, func() error { return c.frontier.SetPace(ctx, u.Host(), pace) }); err != nil {
@@ -184,14 +192,14 @@ func (c *robotsCache) shared(ctx context.Context, u dedup.URL, origin string) (r
 	if json.Unmarshal(value, &m) != nil {
 		return robotsEntry{}, false
 	}
-	return robotsEntry{rules: robots.FromStatus(m.Status, m.Body), until: c.now().Add(robotsTTL / 2)}, true
+	return robotsEntry{rules: robots.FromStatus(m.Status, m.Body), host: m.Host, until: c.now().Add(robotsTTL / 2)}, true
 }
 
-func (c *robotsCache) share(ctx context.Context, u dedup.URL, origin string, status int, body []byte) {
+func (c *robotsCache) share(ctx context.Context, u dedup.URL, origin string, m robotsMemo) {
 	if c.memo == nil {
 		return
 	}
-	value, err := json.Marshal(robotsMemo{Status: status, Body: body[:min(len(body), robots.MaxSize)]})
+	value, err := json.Marshal(m)
 	if err == nil {
 		err = c.memo.Save(ctx, u.Host(), "robots:"+origin, value, robotsTTL/2)
 	}
@@ -200,28 +208,31 @@ func (c *robotsCache) share(ctx context.Context, u dedup.URL, origin string, sta
 	}
 }
 
-// get fetches robots.txt, following redirects.
-func (c *robotsCache) get(ctx context.Context, req *Request, u dedup.URL, origin string) (int, []byte, error) {
+// get fetches robots.txt, following redirects. It returns the host where they led to, if that is another one.
+func (c *robotsCache) get(ctx context.Context, req *Request, u dedup.URL, origin string) (status int, body []byte, host string, err error) {
 	at := origin + "/robots.txt"
 	private := c.plan.settings.AllowPrivate || c.plan.scope.mayBePrivate(req, u)
 	for range robotsRedirect + 1 {
 		resp, err := c.fetcher.Fetch(ctx, &fetch.Request{URL: at, AllowPrivate: private, MaxBody: robots.MaxSize, Prefix: true})
 		if err != nil {
-			return 0, nil, err
+			return 0, nil, "", err
 		}
 		if resp.Status < 300 || resp.Status >= 400 {
-			return resp.Status, resp.Body, nil
+			return resp.Status, resp.Body, host, nil
 		}
 		here, err := c.plan.canon.Parse(at)
 		if err != nil {
-			return 0, nil, err
+			return 0, nil, "", err
 		}
 		next, err := c.plan.canon.Resolve(here, resp.Header.Get("Location"))
 		if err != nil {
-			return http.StatusNotFound, nil, nil //nolint:nilerr // a redirect to nowhere is no robots.txt
+			return http.StatusNotFound, nil, "", nil //nolint:nilerr // a redirect to nowhere is no robots.txt
+		}
+		if host = next.Host(); host == u.Host() {
+			host = ""
 		}
 		private = c.plan.settings.AllowPrivate || private && next.Host() == u.Host()
 		at = next.String()
 	}
-	return http.StatusNotFound, nil, nil // RFC 9309 section 2.3.1.2: beyond five hops it may count as unavailable
+	return http.StatusNotFound, nil, "", nil // RFC 9309 section 2.3.1.2: beyond five hops it may count as unavailable
 }

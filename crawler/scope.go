@@ -86,6 +86,9 @@ func (s *scope) addStart(u dedup.URL) {
 	s.hosts[u.Host()] = true
 }
 
+// isPlace reports whether the scope is relative to where a start URL is on its host.
+func (s *scope) isPlace() bool { return s.typ == SamePage || s.typ == SamePrefix }
+
 // key is what a URL's belonging is judged by.
 func (s *scope) key(u dedup.URL) string {
 	switch s.typ {
@@ -109,7 +112,7 @@ func (s *scope) seedOf(req *Request, u dedup.URL) string {
 	switch {
 	case req.Seed != "":
 		return req.Seed
-	case s.typ == SamePage || s.typ == SamePrefix:
+	case s.isPlace():
 		return ""
 	default:
 		return s.key(u)
@@ -118,7 +121,7 @@ func (s *scope) seedOf(req *Request, u dedup.URL) string {
 
 // carry returns the Request.Seed of a request for u that goes back to seed.
 func (s *scope) carry(seed string, u dedup.URL) string {
-	if s.typ != SamePage && s.typ != SamePrefix {
+	if !s.isPlace() {
 		if key := s.key(u); key == seed || s.starts[key] {
 			return ""
 		}

@@ -16,9 +16,9 @@ import (
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
-// Seed queues URLs for the spider's first start route, or the spider's own start URLs if none are given, and returns how
+// Seed queues URLs for the spider's first start route, or the spider's own start URLs and sitemaps if none are given, and returns how
 // many were not seen before. A URL that cannot be fetched fails the call before anything is queued, with an
-// error that names it.
+// error that names it. The sitemaps that robots.txt of their hosts names are queued as well, and not counted.
 func Seed(ctx context.Context, s Spider, f scheduler.Frontier, urls ...string) (added int, err error) {
 	return seed(ctx, s, f, false, urls)
 }
@@ -41,7 +41,13 @@ func seed(ctx context.Context, s Spider, f scheduler.Frontier, again bool, urls 
 			starts = append(starts, StartURL{u, p.defaultTarget()})
 		}
 	}
-	tasks := make([]scheduler.Task, 0, len(starts))
+	var tasks []scheduler.Task
+	if len(urls) == 0 {
+		if tasks, err = p.sitemapTasks(again); err != nil {
+			return 0, err
+		}
+	}
+	asked := make([]queued, 0, len(starts))
 	for _, start := range starts {
 		req, u, err := p.seed(start.URL, start.Target.target())
 		if err != nil {
@@ -52,15 +58,22 @@ func seed(ctx context.Context, s Spider, f scheduler.Frontier, again bool, urls 
 		if err := task.Check(); err != nil {
 			return 0, fmt.Errorf("%s: %w", start.URL, err)
 		}
-		tasks = append(tasks, task)
+		tasks, asked = append(tasks, task), append(asked, queued{req, u})
 	}
-	if again {
-		waited := len(tasks)
-		if tasks, err = p.callIn(ctx, f, tasks); err != nil {
-			return 0, err
-		}
-		added = waited - len(tasks)
+	if _, err := p.pushSeeds(ctx, f, p.robotsTasks(again && len(urls) == 0, asked...)); err != nil {
+		return 0, err
 	}
+	return p.pushSeeds(ctx, f, tasks)
+}
+
+// pushSeeds queues tasks, or has those of them visited now that wait for a revisit and are wanted again. It returns how many of
+// both.
+func (p *plan) pushSeeds(ctx context.Context, f scheduler.Frontier, tasks []scheduler.Task) (added int, err error) {
+	waited := len(tasks)
+	if tasks, err = p.callIn(ctx, f, tasks); err != nil {
+		return 0, err
+	}
+	added = waited - len(tasks)
 	for len(tasks) > 0 {
 		n := min(len(tasks), 1000)
 		some, err := f.Push(ctx, tasks[:n]...)
@@ -269,11 +282,7 @@ func (w *Worker) moveSeedsOnce(ctx context.Context, source scheduler.SeedSource)
 	if len(tasks) == 0 {
 		return len(seeds), nil
 	}
-	tasks, err = w.callIn(ctx, w.frontier, tasks)
-	if err == nil && len(tasks) > 0 {
-		_, err = w.frontier.Push(ctx, tasks...)
-	}
-	if err != nil {
+	if _, err := w.pushSeeds(ctx, w.frontier, append(w.robotsOf(tasks), tasks...)); err != nil {
 		return 0, err
 	}
 	return len(seeds), source.Taken(ctx, good...)

@@ -21,6 +21,8 @@ type Spider struct {
 	Name string
 	// Start lists where the crawl starts.
 	Start []StartURL
+	// Sitemaps are sitemaps and feeds whose pages are followed too.
+	Sitemaps []Sitemap
 	// Scope limits the links followed, relative to the start URLs. Default SameHost.
 	Scope ScopeType
 	// Include, when set, lets only those canonical URLs be followed that match one of the globs; Exclude
@@ -171,6 +173,16 @@ func (s Spider) Check() error {
 	return err
 }
 
+// Serves reports whether the spider has a handler for a route: one of its own, or of the engine's that it makes use of.
+func (s Spider) Serves(route string) bool {
+	p, err := s.compile()
+	if err != nil {
+		return false
+	}
+	_, ok := p.routes[route]
+	return ok
+}
+
 // RouteNames returns the names of the spider's routes, in order.
 func (s Spider) RouteNames() []string {
 	names := make([]string, len(s.Routes))
@@ -236,14 +248,19 @@ func (s Spider) compile() (*plan, error) {
 		}
 		p.scope.addStart(u)
 	}
+	if err := p.compileSitemaps(s); err != nil {
+		return nil, fail("%w", err)
+	}
 	return p, nil
 }
 
 // checkTarget returns an error if a target leads to no binding of the spider.
 func (p *plan) checkTarget(t bound) error {
 	b, ok := p.routes[t.name]
-	if !ok {
-		return fmt.Errorf("route %q is not among the spider's Routes (%s)", t.name, strings.Join(slices.Sorted(maps.Keys(p.routes)), ", "))
+	if !ok || !routeName.MatchString(t.name) {
+		names := p.spider.RouteNames()
+		slices.Sort(names)
+		return fmt.Errorf("route %q is not among the spider's Routes (%s)", t.name, strings.Join(names, ", "))
 	}
 	if t.typ != b.with {
 		return fmt.Errorf("route %s carries %s, not %s", t.name, b.with, t.typ)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ type visit struct {
 	look   *look            // what is done beside if the page is visited again; else nil
 	taken  bool             // out of the budget, as a page that was never fetched
 	seed   string           // key of the seed the request goes back to
+	listed uint64           // signature of the entries of a sitemap
 	links  map[string]int64 // links refused, by reason
 	result scheduler.Result
 	err    error // of a frontier or store that did not take what the visit had to say
@@ -40,7 +42,16 @@ type visit struct {
 func (v *visit) run(ctx context.Context) (scheduler.Result, error) {
 	v.result.Lease = v.lease
 	defer v.settleBudget()
-	if !v.decode() || !v.prepared(ctx) || !v.affordable(ctx) || !v.allowed(ctx) {
+	if !v.decode() {
+		return v.over(ctx)
+	}
+	switch v.req.Route {
+	case robotsRoute.name:
+		return v.askRobots(ctx)
+	case hubRoute.name:
+		return v.subscribe(ctx)
+	}
+	if !v.prepared(ctx) || !v.affordable(ctx) || !v.allowed(ctx) {
 		return v.over(ctx)
 	}
 	resp, ok := v.fetch(ctx)
@@ -191,6 +202,7 @@ func (v *visit) fetch(ctx context.Context) (*fetch.Response, bool) {
 	resp, err := v.w.fetcher.Fetch(ctx, &fetch.Request{
 		Method: v.req.Method, URL: v.req.URL, Header: header, Body: v.req.Body,
 		AllowPrivate: v.settings.AllowPrivate || v.scope.mayBePrivate(v.req, v.url),
+		MaxBody:      v.maxBody(), Prefix: v.req.Route == sitemapRoute.name,
 	})
 	v.result.Sent = started.Sub(v.lease.Claimed)
 	if err != nil {
@@ -216,6 +228,8 @@ func (v *visit) judge(ctx context.Context, resp *fetch.Response) bool {
 		if target, ok := v.redirect(ctx, resp); ok && v.look != nil {
 			v.err = v.look.moved(ctx, resp.Status, target)
 		}
+	case isMissing(status) && v.guessed():
+		v.later(guessAgain, "no_sitemap")
 	case status == http.StatusNotFound, status == http.StatusGone:
 		v.conclude(scheduler.Gone(why), outcome)
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
@@ -269,7 +283,7 @@ func (v *visit) redirect(ctx context.Context, resp *fetch.Response) (to string, 
 		v.conclude(scheduler.Drop(fmt.Sprintf("more than %d redirects", v.settings.MaxRedirects)), "redirect_loop")
 		return "", false
 	case v.req.Depth == 0: // a start URL that has moved takes its scope along
-		req.Seed = v.scope.carry(v.scope.key(target), target)
+		req.Seed = v.movedSeed(target)
 	default:
 		if why := v.scope.refusal(target, v.seed); why != "" {
 			v.conclude(scheduler.Done(), "redirect_"+why)
@@ -282,7 +296,11 @@ func (v *visit) redirect(ctx context.Context, resp *fetch.Response) (to string, 
 		v.conclude(scheduler.Drop(err.Error()), "bad_redirect")
 		return "", false
 	}
-	if err := v.w.pushes.submit(ctx, task); err != nil {
+	tasks := []scheduler.Task{task}
+	if v.req.Depth == 0 && !v.internal() && target.Host() != v.url.Host() { // and its sitemaps
+		tasks = append(tasks, v.robotsTasks(false, queued{&req, target})...)
+	}
+	if err := v.w.pushes.submit(ctx, tasks...); err != nil {
 		v.failed(ctx, "frontier", err)
 		return "", false
 	}
@@ -327,7 +345,7 @@ func (v *visit) handle(ctx context.Context) (err error) {
 
 // observe shows the page to who wants to see all of them.
 func (v *visit) observe() {
-	if v.w.config.OnPage != nil {
+	if v.w.config.OnPage != nil && !v.internal() {
 		v.w.config.OnPage(v.page)
 	}
 }
@@ -391,8 +409,16 @@ func (v *visit) push(ctx context.Context) error {
 		}
 		tasks = append(tasks, task)
 	}
-	return v.w.pushes.submit(ctx, tasks...)
+	for some := range slices.Chunk(tasks, pushChunk) {
+		if err := v.w.pushes.submit(ctx, some...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// pushChunk is how many links of a page are queued at once, so that those of a large sitemap let others through.
+const pushChunk = 1000
 
 // failed decides what becomes of a page that could not be fetched or handled.
 func (v *visit) failed(ctx context.Context, outcome string, err error) {
@@ -404,6 +430,8 @@ func (v *visit) failed(ctx context.Context, outcome string, err error) {
 	var fetchErr *fetch.Error
 	why := err.Error()
 	switch {
+	case errors.Is(err, errNoSitemap):
+		v.later(guessAgain, "no_sitemap")
 	case errors.As(err, &verdict) && verdict.drop, errors.As(err, &field):
 		v.conclude(scheduler.Drop(why), outcome)
 	case errors.As(err, &fetchErr) && !fetchErr.Reason.Temporary():

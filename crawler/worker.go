@@ -16,6 +16,7 @@ import (
 
 	"github.com/lycosa-crawl/lycosa/crawler/fetch"
 	"github.com/lycosa-crawl/lycosa/crawler/robots"
+	"github.com/lycosa-crawl/lycosa/crawler/websub"
 	"github.com/lycosa-crawl/lycosa/pipelines"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
@@ -41,6 +42,8 @@ type Config struct {
 	Build string
 	// Logger gets what an operator should know. Default: nothing is logged.
 	Logger *slog.Logger
+	// WebSub, if set, has the worker subscribe to the hubs of feeds. Default: none is.
+	WebSub *WebSub
 	// OnPage, if set, is called for each page that its handler has read, before what that yielded is stored. It may be called from
 	// many goroutines, and must not keep the page.
 	OnPage func(*Page)
@@ -71,6 +74,7 @@ type Worker struct {
 	duplicates scheduler.Duplicates // nil: none are looked for
 	barren     *barren              // likewise
 	linker     scheduler.Linker     // nil: links are not counted
+	hubs       *websub.Subscriber   // nil: no hub is subscribed to
 	log        *slog.Logger
 	started    time.Time
 
@@ -154,6 +158,11 @@ func New(c Config) (*Worker, error) {
 		}
 		if !p.revisits.trackLinks {
 			w.linker = nil
+		}
+	}
+	if c.WebSub != nil {
+		if err := w.newSubscriber(c.WebSub); err != nil {
+			return nil, err
 		}
 	}
 	return w, nil

@@ -53,7 +53,7 @@ func TestWrongSpidersAreRefused(t *testing.T) {
 		{"empty routes", "name: x\nroutes: {}\n", "2:9: routes: is empty"},
 		{"routes is nothing", "name: x\nroutes:\n", "2:9: routes: want a mapping (name: value), not nothing"},
 		{"routes is a list", "name: x\nroutes: [a]\n", "2:9: routes: want a mapping (name: value), not a list"},
-		{"unknown key", set("strat: [https://shop.example/]"), `3:1: unknown key "strat": want name, start, route, scope, settings, canonical, params, routes or revisit`},
+		{"unknown key", set("strat: [https://shop.example/]"), `3:1: unknown key "strat": want name, start, route, sitemaps, scope, settings, canonical, params, routes or revisit`},
 		{"start is text", set("start: https://shop.example/"), "3:8: start: want a list, not text"},
 		{"start is empty", set("start: []"), "3:8: start: is empty"},
 		{"start is relative", set("start: [/index.html]"), `3:9: start[0]: URL "/index.html" refused: relative, and nothing to resolve it against`},
@@ -96,6 +96,19 @@ func TestWrongSpidersAreRefused(t *testing.T) {
 		{"case is no bool", set("canonical: {fold_path_case: lower}"), `3:29: canonical.fold_path_case: want true or false, not "lower"`},
 		{"sessions are a list", set("canonical: {drop_path_sessions: [sid]}"), "3:33: canonical.drop_path_sessions: want true or false, not a list"},
 		{"list as parameter", set("params: {q: [a]}"), "3:13: params.q: want text, not a list"},
+
+		// sitemaps
+		{"sitemaps are a mapping", set("sitemaps: {from: robots}"), "3:11: sitemaps: want a list, not a mapping"},
+		{"no sitemaps", set("sitemaps: []"), "3:11: sitemaps: is empty"},
+		{"sitemap of nowhere", set("sitemaps: [{route: a}]"), "3:12: sitemaps[0]: want url, or from: robots"},
+		{"sitemap of two places", set("sitemaps: [{from: robots, url: 'https://a.example/'}]"), "3:32: sitemaps[0].url: url and from exclude each other"},
+		{"sitemap from elsewhere", set("sitemaps: [{from: robot}]"), `3:19: sitemaps[0].from: "robot": want robots, or url in its place`},
+		{"sitemap is relative", set("sitemaps: [{url: /sitemap.xml}]"), `3:18: sitemaps[0].url: URL "/sitemap.xml" refused: relative, and nothing to resolve it against`},
+		{"sitemap of no route", set("sitemaps: [{from: robots, route: b}]"), `3:34: sitemaps[0].route: unknown route "b": want a`},
+		{"sitemap with a bad glob", set("sitemaps: [{from: robots, include: ['[']}]"), `3:37: sitemaps[0].include[0]: "[" is no glob: syntax error at 1: unexpected end of input`},
+		{"sitemap in the old spelling", set("sitemaps: [{follow: a}]"), `3:13: sitemaps[0]: unknown key "follow": want from, url, route or include`},
+		{"sitemap of which nothing is left", set("sitemaps: [{url: 'https://a.example/'}, {from: robots}, {url: 'https://a.example:443', include: ['*']}]"), "3:57: sitemaps[2]: an earlier entry without include takes all of the same sitemap"},
+		{"revisit of sitemaps without any", set("revisit: {rules: [{route: '@sitemap', every: 1h}]}"), `3:27: revisit.rules[0].route: unknown route "@sitemap": want a`},
 
 		// routes
 		{"route name", "name: x\nroutes: {Detail: {follow: [{css: a}]}}\n", `2:10: routes: "Detail": the name of a route is 1 to 32 of a-z, 0-9, '_' and '-'`},

@@ -49,7 +49,7 @@ func Parse(name string, src []byte) (crawler.Spider, error) {
 }
 
 func (r *reader) spider(root value) crawler.Spider {
-	o := r.object(root, "name", "start", "route", "scope", "settings", "canonical", "params", "routes", "revisit")
+	o := r.object(root, "name", "start", "route", "sitemaps", "scope", "settings", "canonical", "params", "routes", "revisit")
 	var s crawler.Spider
 	if v, ok := o.need("name"); ok {
 		s.Name = r.spiderName(v)
@@ -72,9 +72,14 @@ func (r *reader) spider(root value) crawler.Spider {
 	if v, ok := o.need("routes"); ok {
 		r.routes(v, &s)
 	}
-	r.start(o, &s)
+	first := r.start(o, &s)
+	names := s.RouteNames()
+	if v, ok := o.get("sitemaps"); ok {
+		r.sitemaps(v, &s, first)
+		names = append(names, crawler.SitemapRoute)
+	}
 	if v, ok := o.get("revisit"); ok {
-		s.Revisit = r.revisit(v, s.RouteNames())
+		s.Revisit = r.revisit(v, names)
 	}
 	return s
 }
@@ -249,36 +254,87 @@ func (r *reader) glob(v value) {
 	}
 }
 
-// start reads the start URLs and their route.
-func (r *reader) start(o object, s *crawler.Spider) {
+// start reads the start URLs and their route, which it returns.
+func (r *reader) start(o object, s *crawler.Spider) (route string) {
 	if r.err != nil {
-		return
+		return ""
 	}
 	first := 0
 	if v, ok := o.get("route"); ok {
 		name := r.text(v)
 		if first = slices.Index(s.RouteNames(), name); first < 0 {
 			r.unknownRoute(v, name, s.RouteNames())
-			return
+			return ""
 		}
 	}
-	target := crawler.NewRoute[struct{}](s.Routes[first].Name())
+	route = s.Routes[first].Name()
+	target := crawler.NewRoute[struct{}](route)
 	v, ok := o.get("start")
 	if !ok { // seeds that are given later go to the first route
 		s.Routes[0], s.Routes[first] = s.Routes[first], s.Routes[0]
-		return
-	}
-	canon, err := s.Canonical.Compile()
-	if err != nil {
-		r.fail(v, "%v", err)
-		return
+		return route
 	}
 	for _, u := range r.list(v) {
-		raw := r.text(u)
-		if _, err := canon.Parse(raw); err != nil && r.err == nil {
-			r.fail(u, "%v", err)
-		}
+		raw, _ := r.url(u, s)
 		s.Start = append(s.Start, crawler.Start(target, raw)...)
+	}
+	return route
+}
+
+// url reads a URL that can be fetched, and returns it as written and canonical.
+func (r *reader) url(v value, s *crawler.Spider) (raw, canonical string) {
+	raw = r.text(v)
+	canon, err := s.Canonical.Compile()
+	if err == nil {
+		var u dedup.URL
+		u, err = canon.Parse(raw)
+		canonical = u.String()
+	}
+	if err != nil && r.err == nil {
+		r.fail(v, "%v", err)
+	}
+	return raw, canonical
+}
+
+// sitemaps reads where URLs come from beside links. Without a route they go to that of the start URLs.
+func (r *reader) sitemaps(v value, s *crawler.Spider, route string) {
+	whole := map[string]bool{} // sitemaps of which nothing is left
+	for _, one := range r.list(v) {
+		o := r.object(one, "from", "url", "route", "include")
+		var m crawler.Sitemap
+		var canonical string
+		from, robots := o.get("from")
+		at, fixed := o.get("url")
+		switch {
+		case robots && fixed:
+			r.fail(at, "url and from exclude each other")
+		case robots:
+			if word := r.text(from); word != "robots" && r.err == nil {
+				r.fail(from, "%.80q: want robots, or url in its place", word)
+			}
+		case fixed:
+			m.URL, canonical = r.url(at, s)
+		default:
+			r.fail(one, "want url, or from: robots")
+		}
+		name := route
+		if to, ok := o.get("route"); ok {
+			if name = r.text(to); r.err == nil && !slices.Contains(s.RouteNames(), name) {
+				r.unknownRoute(to, name, s.RouteNames())
+			}
+		}
+		m.Target = crawler.NewRoute[struct{}](name)
+		if globs, ok := o.get("include"); ok {
+			for _, pattern := range r.list(globs) {
+				r.glob(pattern)
+				m.Include = append(m.Include, r.text(pattern))
+			}
+		}
+		if whole[canonical] {
+			r.fail(one, "an earlier entry without include takes all of the same sitemap")
+		}
+		whole[canonical] = len(m.Include) == 0
+		s.Sitemaps = append(s.Sitemaps, m)
 	}
 }
 

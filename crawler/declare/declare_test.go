@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -410,5 +411,60 @@ routes:
 	if a, b, c := r.Rules[0], r.Rules[1], r.Rules[2]; !a.Never || a.Match != "*/archive/*" || b.Route != "a" || b.Weight != "2.5" ||
 		b.Every != 7*24*time.Hour || b.Signature != "item" || c.Cron == nil || c.Cron.String() != "0 6 * * *" {
 		t.Errorf("rules %+v", r.Rules)
+	}
+}
+
+func TestSitemapsArrive(t *testing.T) {
+	t.Parallel()
+	s, err := declare.Parse("news.yaml", []byte(`
+name: news
+start: [https://news.example/]
+route: front
+routes:
+  article: {items: [{kind: article, fields: {title: h1}}]}
+  front: {follow: [{route: article}]}
+sitemaps:
+  - {from: robots, route: article, include: ["*/2026/*", "*/2027/*"]}
+  - {from: robots}
+  - {url: https://news.example/feed.xml, route: article}
+revisit:
+  rules:
+    - {route: "@sitemap", every: 10m}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	article, front := crawler.NewRoute[struct{}]("article"), crawler.NewRoute[struct{}]("front")
+	want := []crawler.Sitemap{
+		{Target: article, Include: []string{"*/2026/*", "*/2027/*"}},
+		{Target: front},
+		{URL: "https://news.example/feed.xml", Target: article},
+	}
+	if !reflect.DeepEqual(s.Sitemaps, want) {
+		t.Errorf("sitemaps\n%+v\nwant\n%+v", s.Sitemaps, want)
+	}
+	for v, i := reflect.TypeFor[crawler.Sitemap](), 0; i < v.NumField(); i++ {
+		if !slices.ContainsFunc(want, func(m crawler.Sitemap) bool { return !reflect.ValueOf(m).Field(i).IsZero() }) {
+			t.Errorf("Sitemap.%s has no key in YAML, or this test does not set it", v.Field(i).Name)
+		}
+	}
+	if rules := s.Revisit.Rules; len(rules) != 1 || rules[0].Route != crawler.SitemapRoute || rules[0].Every != 10*time.Minute {
+		t.Errorf("rules %+v", rules)
+	}
+}
+
+func TestDocumentedSitemapsAreRead(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/sitemaps.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, ok := strings.Cut(string(page), "```yaml\n")
+	if !ok {
+		t.Fatal("no example")
+	}
+	example, _, _ = strings.Cut(example, "```")
+	if s, err := declare.Parse("news.yaml", []byte(example)); err != nil || len(s.Sitemaps) != 3 {
+		t.Errorf("%d sitemaps, error %v", len(s.Sitemaps), err)
 	}
 }

@@ -55,6 +55,18 @@
 // dead letter. A page that is no HTML has no items; if one without each requires a field, it becomes a dead
 // letter.
 //
+// # Sitemaps
+//
+// sitemaps lists sitemaps and feeds whose pages are followed too. An entry has url, or from: robots for those that robots.txt
+// names; route, default that of the start URLs; and include, globs on the URLs that it takes:
+//
+//	sitemaps:
+//	  - {from: robots, route: topic, include: ["*/topics/*"]}
+//	  - {from: robots, route: article}
+//	  - {url: https://news.example/feed.xml, route: article}
+//
+// See [crawler.Sitemap]. Rules of revisit may name their route, "@sitemap".
+//
 // # Revisits
 //
 // With revisit the crawl comes again to its pages, each when it is worth it:
