@@ -66,7 +66,7 @@ func TestIndexOfTheCalendarStaysPackedAndVanishes(t *testing.T) {
 		t.Errorf("%d buckets for %d tasks", len(buckets), n)
 	}
 	for _, key := range buckets {
-		if kind, err := client.ObjectEncoding(ctx, key).Result(); err != nil || kind != "listpack" {
+		if kind, err := client.ObjectEncoding(ctx, key).Result(); err != nil || kind != "intset" {
 			t.Errorf("%s is a %s (%v)", key, kind, err)
 		}
 	}
@@ -131,17 +131,19 @@ func TestRescheduleWhoseAnswerIsLostIsDoneOnce(t *testing.T) {
 	task := someTasks(0, 1, 1)[0]
 	revisitAll(t, f, time.Now().Add(time.Hour), []scheduler.Task{task})
 	calls := 0
-	change := func(is scheduler.Task) (scheduler.Task, []float64, bool) {
+	refs := []scheduler.TaskRef{{Host: task.Host, ID: task.ID}}
+	change := func(_ int, is scheduler.Task) (scheduler.Task, []float64, bool) {
 		calls++
 		is.Payload = fmt.Append(is.Payload, " learnt_once")
 		return is, []float64{10}, true
 	}
 	// The script may have to be loaded, which is no answer that can be lost.
-	if done, err := f.Reschedule(ctx, task.Host, task.ID, func(is scheduler.Task) (scheduler.Task, []float64, bool) { return is, nil, true }); err != nil || !done {
+	done, err := f.Reschedule(ctx, refs, func(_ int, is scheduler.Task) (scheduler.Task, []float64, bool) { return is, nil, true })
+	if err != nil || !done[0] {
 		t.Fatal(done, err)
 	}
 	p.lose.Store(true)
-	if _, err := f.Reschedule(ctx, task.Host, task.ID, change); err != nil {
+	if _, err := f.Reschedule(ctx, refs, change); err != nil {
 		t.Fatal(err)
 	}
 	if p.lose.Load() || p.marked.Load() < 2 {
