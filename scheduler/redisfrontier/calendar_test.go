@@ -97,6 +97,65 @@ func TestIndexOfTheCalendarStaysPackedAndVanishes(t *testing.T) {
 	soundly(t, f)
 }
 
+// TestFewPlansShareASlot has so few plans that each would have a minute of its own, lets their time come near, and then crowds one
+// minute.
+func TestFewPlansShareASlot(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	ctx := context.Background()
+	now := time.UnixMilli(1764000000000)
+	f := openWith(t, client, redisfrontier.Config{
+		Crawl: "sparse", Partitions: 1, Pace: scheduler.Pace{Concurrency: 1000}, Now: func() time.Time { return now }, Logger: quiet(),
+	})
+	const n, days = 2000, 100
+	list := someTasks(0, n, 100)
+	plan := func(some []scheduler.Task, at func(i int) time.Time) {
+		t.Helper()
+		if _, err := f.Push(ctx, some...); err != nil {
+			t.Fatal(err)
+		}
+		for done := 0; done < len(some); {
+			leases, err := f.Claim(ctx, len(some)-done)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var results []scheduler.Result
+			for i, l := range leases {
+				results = append(results, scheduler.Result{Lease: l, Verdict: scheduler.Revisit(at(done + i))})
+			}
+			if err := f.Finish(ctx, results...); err != nil {
+				t.Fatal(err)
+			}
+			done += len(leases)
+		}
+	}
+	plan(list, func(i int) time.Time { return now.Add(time.Hour + time.Duration(i)*days*24*60/n*time.Minute) })
+	slots := func(most int) {
+		t.Helper()
+		if keys := keysLike(t, client, "*:w:*"); len(keys) > most {
+			t.Errorf("%d plans have %d slots, want at most %d", n, len(keys), most)
+		}
+		soundly(t, f)
+	}
+	slots(50) // days in sixteenths of some two, and shorter ones up to the first
+	claimed := 0
+	for now = now.Add(20 * 24 * time.Hour); claimed < n/5-1; {
+		leases, err := f.Claim(ctx, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		claimed += len(leases)
+	}
+	slots(50 + 3*16)
+	crowd := someTasks(n, 700, 100)
+	plan(crowd, func(int) time.Time { return now.Add(30 * 24 * time.Hour) })
+	slots(50 + 3*16 + 13)
+	w, err := f.Inspect(ctx, crowd[350].Host, crowd[350].ID)
+	if err != nil || !w.Task.Due.Equal(now.Add(30*24*time.Hour)) {
+		t.Errorf("%+v %v", w, err)
+	}
+}
+
 func TestPurgeLeavesNoKeyOfCalendarSumsAndOriginals(t *testing.T) {
 	t.Parallel()
 	client := dial(t, servers.Redis(t).URL)
