@@ -358,21 +358,29 @@ func (b *bench) memory(ctx context.Context) error {
 }
 
 // revisit measures URLs that wait for their revisit, 100 a host, with a record of 24 bytes in the payload: the memory of state and
-// due time, at as many a minute as a crawl of a partition may have, and the CPU of finishing, planning anew and claiming them.
+// due time, at as many a minute as a partition of a crawl may have, and the CPU of finishing, planning anew and claiming them.
 func (b *bench) revisit(ctx context.Context) error {
-	const total = 100_000
-	done, _, err := b.waiting(ctx, total, 0)
-	if err != nil {
-		return err
-	}
-	b.add("revisit", "that a URL is known, 100 a host", "B", float64(done)/total)
-	for _, perMinute := range []int{1, 4, 23, 90, 160, 230, 300, 1000, 4000} {
-		memory, payload, err := b.waiting(ctx, total, perMinute)
+	const total, turned = 100_000, 60_000
+	known := func(name string, urls int, perMinute []int, turns int) error {
+		done, _, err := b.waiting(ctx, urls, 0, 0)
 		if err != nil {
 			return err
 		}
-		name := fmt.Sprintf("state and due time of a URL that waits for its revisit, %d a minute", perMinute)
-		b.most("revisit", name, "B", float64(memory-done)/total-float64(payload), 75)
+		for _, n := range perMinute {
+			memory, payload, err := b.waiting(ctx, urls, n, turns)
+			if err != nil {
+				return err
+			}
+			b.most("revisit", fmt.Sprintf("state and due time of a URL that waits for its revisit, %d a minute%s", n, name), "B",
+				float64(memory-done)/float64(urls)-float64(payload), 75)
+		}
+		return nil
+	}
+	if err := known("", total, []int{1, 4, 23, 90, 160, 230, 300, 1000, 4000}, 0); err != nil {
+		return err
+	}
+	if err := known(", after three rounds", turned, []int{1, 4, 23, 230}, 3); err != nil {
+		return err
 	}
 	for _, perMinute := range []int{4, 23, 230} {
 		if err := b.revisits(ctx, perMinute); err != nil {
@@ -389,16 +397,30 @@ func learnt(l *scheduler.Lease) []byte {
 }
 
 // waiting returns the memory of Redis after so many URLs were finished, and the length of a payload before it had a record. They are
-// planned for times drawn from as many minutes as make so many a minute, or are done if that is 0.
-func (b *bench) waiting(ctx context.Context, total, perMinute int) (memory int64, payload int, err error) {
+// planned for times drawn from as many minutes as make so many a minute, or are done if that is 0. Then each comes due so often,
+// is claimed and planned for a time drawn from twice as many minutes.
+func (b *bench) waiting(ctx context.Context, total, perMinute, turns int) (memory int64, payload int, err error) {
 	err = b.server(ctx, func(s *redisd.Server) error {
-		f, err := b.open(ctx, s, -1)
+		f, clock, err := b.openAt(ctx, s)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		base := time.Now().Truncate(time.Minute).Add(time.Hour)
-		draw := rand.New(rand.NewPCG(1, 2))
+		draw, due := rand.New(rand.NewPCG(1, 2)), map[int64]int{}
+		verdict := func(minutes int) func(*scheduler.Lease) scheduler.Verdict {
+			return func(l *scheduler.Lease) scheduler.Verdict {
+				if perMinute == 0 {
+					return scheduler.Done()
+				}
+				minute := clock.Load()/60_000 + 60 + int64(draw.IntN(minutes/perMinute))
+				due[minute]++
+				payload := l.Payload
+				if turns == 0 || !bytes.Contains(payload, []byte(`,"c":`)) {
+					payload = learnt(l)
+				}
+				return scheduler.Revisit(time.UnixMilli(minute * 60_000)).WithPayload(payload)
+			}
+		}
 		cost, _, err := measure(ctx, s, func() error {
 			for i := 0; i < total; i += 2000 {
 				list := tasks(i, 2000, 100)
@@ -406,22 +428,29 @@ func (b *bench) waiting(ctx context.Context, total, perMinute int) (memory int64
 				if err := pushAll(ctx, f, list, 2000); err != nil {
 					return err
 				}
-				for left := len(list); left > 0; { // hosts have fewer at a time than they have in all
-					leases, err := f.Claim(ctx, min(left, 500))
-					if err != nil {
-						return err
-					}
-					left -= len(leases)
-					err = finishBy(ctx, f, leases, 500, func(l *scheduler.Lease) scheduler.Verdict {
-						if perMinute == 0 {
-							return scheduler.Done()
-						}
-						return scheduler.Revisit(base.Add(time.Duration(draw.IntN(total/perMinute)) * time.Minute)).WithPayload(learnt(l))
-					})
-					if err != nil {
-						return err
-					}
+				leases, err := claimAll(ctx, f, len(list), b.batch)
+				if err != nil {
+					return err
 				}
+				if err := finishBy(ctx, f, leases, b.batch, verdict(total)); err != nil {
+					return err
+				}
+			}
+			for left := turns * total; left > 0; {
+				ready := 0
+				for ready < 200 { // there are that many left, as each comes again
+					minute := clock.Add(60_000) / 60_000
+					ready += due[minute]
+					delete(due, minute)
+				}
+				leases, err := claimAll(ctx, f, ready, b.batch)
+				if err != nil {
+					return err
+				}
+				if err := finishBy(ctx, f, leases, b.batch, verdict(2*total)); err != nil {
+					return err
+				}
+				left -= ready
 			}
 			return nil
 		})
@@ -429,6 +458,20 @@ func (b *bench) waiting(ctx context.Context, total, perMinute int) (memory int64
 		return err
 	})
 	return memory, payload, err
+}
+
+// openAt opens a new crawl on the server whose clock, in ms, is the bench's own.
+func (b *bench) openAt(ctx context.Context, s *redisd.Server) (*redisfrontier.Frontier, *atomic.Int64, error) {
+	if err := s.Client.FlushAll(ctx).Err(); err != nil {
+		return nil, nil, err
+	}
+	clock := &atomic.Int64{}
+	clock.Store(time.Now().Truncate(time.Minute).UnixMilli())
+	f, err := redisfrontier.Open(ctx, s.Client, redisfrontier.Config{
+		Crawl: "bench", Partitions: b.partitions, Pace: scheduler.Pace{Concurrency: 1000}, Known: -1, Lease: 1000 * time.Hour,
+		Now: func() time.Time { return time.UnixMilli(clock.Load()) }, Logger: slog.New(slog.DiscardHandler),
+	})
+	return f, clock, err
 }
 
 // finishBy finishes leases with the verdicts that it is told.
@@ -455,19 +498,11 @@ func (b *bench) revisits(ctx context.Context, perMinute int) error {
 	minutes := b.urls / perMinute
 	err := b.server(ctx, func(s *redisd.Server) error {
 		for range b.rounds {
-			if err := s.Client.FlushAll(ctx).Err(); err != nil {
-				return err
-			}
-			var clock atomic.Int64
-			base := time.Now().Truncate(time.Minute)
-			clock.Store(base.UnixMilli())
-			f, err := redisfrontier.Open(ctx, s.Client, redisfrontier.Config{
-				Crawl: "bench", Partitions: b.partitions, Pace: scheduler.Pace{Concurrency: 1000}, Known: -1, Lease: 1000 * time.Hour,
-				Now: func() time.Time { return time.UnixMilli(clock.Load()) }, Logger: slog.New(slog.DiscardHandler),
-			})
+			f, clock, err := b.openAt(ctx, s)
 			if err != nil {
 				return err
 			}
+			base := time.UnixMilli(clock.Load())
 			draw, due := rand.New(rand.NewPCG(1, 2)), make([]int, minutes)
 			var leases []*scheduler.Lease
 			step := func(name string, do func() error) error {

@@ -13,7 +13,7 @@
 -- The index is a linear hash: it grows by a bucket at a time, m.wb counts them, and none has more than some 300 entries, so
 -- that all stay packed. Functions are given a plan without its head: the fingerprint and what follows.
 local WI, WD, BUCKET = P .. 'wi', P .. 'wd', 128
-local LONGEST, FULL = 4096, 320 -- min, plans
+local LONGEST, FULL = 4096, 256 -- min, plans
 local LAST = 99999999 -- min: in 2160, as good as never
 
 local function write_plan(minute, level, host, rest)
