@@ -204,23 +204,23 @@ func Hint(ctx context.Context, canon *dedup.Canonicalizer, f scheduler.Frontier,
 
 // hintOutcome says why a hint is of no effect, if it is.
 func hintOutcome(ctx context.Context, f scheduler.Frontier, ref scheduler.TaskRef, whyNot error) (HintOutcome, error) {
-	switch whyNot {
-	case nil:
+	switch {
+	case whyNot == nil:
 		return HintTaken, nil
-	case errHinted:
+	case errors.Is(whyNot, errHinted):
 		return HintAgain, nil
-	case errVisitedSince:
+	case errors.Is(whyNot, errVisitedSince):
 		return HintVisitedSince, nil
-	case errNotWaiting:
-		inspector, ok := f.(scheduler.Inspector)
-		if !ok {
-			return HintNotWaiting, nil
-		}
-		at, err := inspector.Inspect(ctx, ref.Host, ref.ID)
-		if at.Place == scheduler.PlaceUnseen {
-			return HintUnknown, err
-		}
-		return HintNotWaiting, err
+	case !errors.Is(whyNot, errNotWaiting):
+		return HintIgnored, nil
 	}
-	return HintIgnored, nil
+	inspector, ok := f.(scheduler.Inspector)
+	if !ok {
+		return HintNotWaiting, nil
+	}
+	at, err := inspector.Inspect(ctx, ref.Host, ref.ID)
+	if at.Place == scheduler.PlaceUnseen {
+		return HintUnknown, err
+	}
+	return HintNotWaiting, err
 }

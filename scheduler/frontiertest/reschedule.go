@@ -196,8 +196,8 @@ func revisitsComeInTimeHoweverMany(r *rig) {
 		case 0:
 			return minute(1 + draw.IntN(30))
 		case 1: // each seven days at one minute
-			week := r.clock.Now().Sub(begin)/(7*24*time.Hour) + 1
-			return begin.Add(week*7*24*time.Hour + 30*time.Second)
+			weeks := 1 + int(r.clock.Now().Sub(begin).Hours()/(7*24))
+			return begin.Add(time.Duration(weeks)*7*24*time.Hour + 30*time.Second)
 		case 2:
 			return minute(1 + draw.IntN(24*60))
 		default:

@@ -91,9 +91,9 @@ type rewrite struct {
 func (f *Frontier) reschedule(ctx context.Context, refs []scheduler.TaskRef, changed []bool,
 	change func(int, scheduler.Task) (scheduler.Task, []float64, bool),
 ) error {
-	left := make([]int, len(refs))
-	for i := range left {
-		left[i] = i
+	left := make([]int, 0, len(refs))
+	for i := range refs {
+		left = append(left, i)
 	}
 	for len(left) > 0 {
 		if _, err := f.enter(ctx); err != nil {
@@ -109,11 +109,12 @@ func (f *Frontier) reschedule(ctx context.Context, refs []scheduler.TaskRef, cha
 		f.leave()
 		wanted := list[:0]
 		for _, r := range list {
-			ok := false
-			if r.next, r.sums, ok = change(r.i, r.before); !ok {
+			next, sums, ok := change(r.i, r.before)
+			if !ok {
 				continue
 			}
-			err := (&scheduler.Result{Verdict: scheduler.Revisit(r.next.Due).WithPayload(r.next.Payload), Sums: r.sums}).Check()
+			r.next, r.sums = next, sums
+			err := (&scheduler.Result{Verdict: scheduler.Revisit(next.Due).WithPayload(next.Payload), Sums: sums}).Check()
 			if err != nil {
 				return fmt.Errorf("reschedule a task of %s: %w", refs[r.i].Host, err)
 			}

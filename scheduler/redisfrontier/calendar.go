@@ -156,9 +156,9 @@ type search struct {
 // planned looks for those of the refs until it has all answers: nil for a task that does not wait for a revisit. Who is in a minute
 // of many is looked for by a call of its own.
 func (f *Frontier) planned(ctx context.Context, refs []scheduler.TaskRef, which []int) ([]*plan, error) {
-	plans, searches := make([]*plan, len(which)), make([]search, len(which))
+	plans, searches := make([]*plan, len(which)), make([]search, 0, len(which))
 	for k, i := range which {
-		searches[k] = search{k, refs[i], "", 0}
+		searches = append(searches, search{k, refs[i], "", 0})
 	}
 	for together := plansOfCall; len(searches) > 0; together = 1 {
 		var calls []*call
@@ -171,7 +171,7 @@ func (f *Frontier) planned(ctx context.Context, refs []scheduler.TaskRef, which 
 		if err := f.repeat(ctx, calls); err != nil {
 			return nil, err
 		}
-		searches = searches[:0:0]
+		searches = nil
 		for n, c := range calls {
 			answers, _ := c.reply.([]any)
 			if len(answers) != len(sent[n]) {
