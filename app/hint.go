@@ -77,7 +77,7 @@ The spider is the one compiled in under the crawl's name, or that of --spider; i
 rules decide which spellings of a URL are one.`,
 		Example: `  lycosa hint books https://books.toscrape.com/catalogue/page-2.html --spider books.yaml
   lycosa hint books https://books.toscrape.com/ --at 2026-01-02T15:04:05Z --redis redis://localhost:6379/0
-  tail -n 0 -F published.log | head -n 100 | lycosa hint books -`,
+  zcat changed.txt.gz | lycosa hint books - --spider books.yaml --json | jq .brought_forward`,
 		Args: argRange(2, -1, "CRAWL URL... (or -)"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			modified, err := hintTime(at, time.Now())
@@ -194,7 +194,16 @@ func (h *hinter) tell(ctx context.Context, urls []string) (err error) {
 
 // printHints tells what became of the URLs, also if it went wrong half-way.
 func (p *program) printHints(o *options, h *hinter, err error) error {
-	if o.json {
+	var parts []string
+	for i, w := range hintWords {
+		if n := *w.count(&h.report); n > 0 || i == 0 && err == nil {
+			parts = append(parts, fmt.Sprintf("%s %s", thousands(int64(n)), w.words))
+		}
+	}
+	switch {
+	case len(parts) == 0:
+		return nil // nothing was told before it went wrong
+	case o.json:
 		return json.NewEncoder(p.out).Encode(h.report)
 	}
 	if len(h.report.URLs) > 0 {
@@ -208,15 +217,6 @@ func (p *program) printHints(o *options, h *hinter, err error) error {
 			}
 		}
 		return nil
-	}
-	var parts []string
-	for i, w := range hintWords {
-		if n := *w.count(&h.report); n > 0 || i == 0 && err == nil {
-			parts = append(parts, fmt.Sprintf("%s %s", thousands(int64(n)), w.words))
-		}
-	}
-	if len(parts) == 0 {
-		return nil // nothing was told before it went wrong
 	}
 	_, err = fmt.Fprintln(p.out, strings.Join(parts, ", "))
 	return err

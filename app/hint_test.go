@@ -67,6 +67,9 @@ func TestHintWithAMalformedURLTellsNoneAndLinesBeforeItAreTold(t *testing.T) {
 		if got.out != "" || !strings.Contains(got.err, `URL "mailto:me@example.com" refused`) || strings.Count(got.err, "\n") != 1 {
 			t.Errorf("stdout %q, stderr %q", got.out, got.err)
 		}
+		if got := o.run("hint", "site", "mailto:me@example.com", "--json").want(t, exitUsage); got.out != "" {
+			t.Errorf("stdout %q", got.out)
+		}
 		if w := o.why(site.URL + "/1"); w.Learnt == nil || w.Learnt.Hinted {
 			t.Errorf("one beside a malformed URL is hinted at: %+v", w)
 		}
