@@ -2,6 +2,7 @@ package redisfrontier_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -219,4 +220,19 @@ func TestRescheduleWhoseAnswerIsLostIsDoneOnce(t *testing.T) {
 		t.Errorf("the sums are %v (%v), want 1 and 10", sums, err)
 	}
 	soundly(t, f)
+}
+
+// TestCrawlWithAnEarlierCalendarIsRefused opens what a version wrote whose plans are not written so.
+func TestCrawlWithAnEarlierCalendarIsRefused(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	ctx := context.Background()
+	openWith(t, client, redisfrontier.Config{Crawl: "older", Logger: quiet()})
+	if err := client.HSet(ctx, "lycosa:{older}:ctl", "schema", "4").Err(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := redisfrontier.Open(ctx, client, redisfrontier.Config{Crawl: "older", Logger: quiet()})
+	if other, ok := errors.AsType[*redisfrontier.SchemaError](err); !ok || other.Schema != "4" || !strings.Contains(err.Error(), "crawl older has schema") {
+		t.Errorf("%v, want a SchemaError that names 4", err)
+	}
 }
