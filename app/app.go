@@ -103,7 +103,7 @@ start on one Redis. A spider says what to crawl and what to take from each page.
 		}
 	}
 	add("crawl", p.demoCommand(), p.crawlCommand(), p.workerCommand(), p.seedCommand(), p.importCommand())
-	add("look", p.statusCommand(), p.changesCommand(), p.listCommand(), p.whyCommand(), p.deadCommand(), p.pauseCommand(), p.resumeCommand(), p.purgeCommand(), p.fetchCommand(), p.simulateCommand())
+	add("look", p.statusCommand(), p.changesCommand(), p.listCommand(), p.whyCommand(), p.hintCommand(), p.deadCommand(), p.pauseCommand(), p.resumeCommand(), p.purgeCommand(), p.fetchCommand(), p.simulateCommand())
 	add("", p.fingerprintCommand(), p.learnCommand(), p.chaosCommand(), p.versionCommand())
 	return root
 }

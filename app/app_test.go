@@ -317,6 +317,10 @@ func TestWrongUsageIsOneLineAndWritesNothing(t *testing.T) {
 		{"why", `lycosa why: CRAWL URL is missing (see lycosa why --help)`},
 		{"why nope http://example.com/", `lycosa why: no crawl "nope" on ` + never + `: there is none at all`},
 		{"why books http://example.com/ --spider boks", `lycosa why: unknown spider "boks"; did you mean "books"? Compiled in: books, site; a YAML file is given by its path`},
+		{"hint books", `lycosa hint: want CRAWL URL... (or -) (see lycosa hint --help)`},
+		{"hint nope http://example.com/", `lycosa hint: no crawl "nope" on ` + never + `: there is none at all`},
+		{"hint books http://example.com/ --at tomorrow", `lycosa hint: --at "tomorrow": want a time like 2026-01-02T15:04:05Z, or a duration like 10m or 2d`},
+		{"hint books http://example.com/ --at 2999-01-02", `lycosa hint: --at "2999-01-02": is still to come`},
 		{"dead books --older 5", `lycosa dead: --older "5": want a duration like 500ms, 10s, 2m or 1d`},
 		{"dead books --newer -5s", `lycosa dead: --newer "-5s": must not be negative`},
 		{"dead books --status teapot", `lycosa dead: --status "teapot": want an HTTP status`},
@@ -389,7 +393,7 @@ func TestHelpAndVersionAreAnswers(t *testing.T) {
 func TestEveryVerbHasExamples(t *testing.T) {
 	t.Parallel()
 	root := (&program{screen: newScreen(new(buffer))}).rootCommand()
-	for _, verb := range []string{"demo", "crawl", "worker", "seed", "list", "status", "why", "dead", "pause", "resume", "purge", "fetch", "version"} {
+	for _, verb := range []string{"demo", "crawl", "worker", "seed", "list", "status", "why", "hint", "dead", "pause", "resume", "purge", "fetch", "version"} {
 		cmd, _, err := root.Find([]string{verb})
 		if err != nil || cmd.Name() != verb {
 			t.Errorf("%s: %v", verb, err)

@@ -146,6 +146,11 @@ func (s *seeder) read(ctx context.Context, in io.Reader) error {
 	if err != nil {
 		return usage(err)
 	}
+	return eachBatch(in, canon, func(batch []string) error { return s.queue(ctx, batch) })
+}
+
+// eachBatch does something with the URLs of the lines as they come, up to the first malformed one, which is the error then.
+func eachBatch(in io.Reader, canon *dedup.Canonicalizer, do func(urls []string) error) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, seedLongest)
 	var batch []string
@@ -161,7 +166,7 @@ func (s *seeder) read(ctx context.Context, in io.Reader) error {
 			batch = append(batch, line)
 		}
 		if len(batch) == seedBatch {
-			if err := s.queue(ctx, batch); err != nil {
+			if err := do(batch); err != nil {
 				return err
 			}
 			batch = batch[:0]
@@ -171,7 +176,7 @@ func (s *seeder) read(ctx context.Context, in io.Reader) error {
 		wrong = usagef("line %d of standard input: %w", n+1, err)
 	}
 	if len(batch) > 0 {
-		if err := s.queue(ctx, batch); err != nil {
+		if err := do(batch); err != nil {
 			return err
 		}
 	}

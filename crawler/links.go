@@ -88,7 +88,8 @@ func (v *visit) link(ctx context.Context, by int, urls ...string) ([]int64, erro
 		if err != nil {
 			return nil, err // they were made by us
 		}
-		links = append(links, scheduler.Link{Host: u.Host(), ID: v.fingerprint(&Request{URL: url}), By: by})
+		ref := v.ref(u)
+		links = append(links, scheduler.Link{Host: ref.Host, ID: ref.ID, By: by})
 	}
 	var counts []int64
 	err := v.w.insist(ctx, func() (err error) {
@@ -173,26 +174,27 @@ func (l *look) part(ctx context.Context) error {
 // weighed at their next visit.
 func (l *look) reweigh(ctx context.Context, urls []string, unlinked bool) error {
 	calendar, ok := l.w.frontier.(scheduler.Rescheduler)
-	if !ok {
+	if !ok || len(urls) == 0 {
 		return nil
 	}
-	return atOnce(ctx, urls, func(ctx context.Context, url string) error {
-		u, err := l.canon.Parse(url)
-		if err != nil {
+	now := time.Now()
+	pages, terms := make([]dedup.URL, len(urls)), make([]revisit.Terms, len(urls))
+	refs := make([]scheduler.TaskRef, len(urls))
+	for i, url := range urls {
+		var err error
+		if pages[i], err = l.canon.Parse(url); err != nil {
 			return err
 		}
-		now := time.Now()
-		terms, _, err := l.w.budget.terms(ctx, u.Host(), now)
-		if err != nil {
+		if terms[i], _, err = l.w.budget.terms(ctx, pages[i].Host(), now); err != nil {
 			return err
 		}
-		id := l.fingerprint(&Request{URL: url})
-		return l.w.insist(ctx, func() error {
-			_, err := calendar.Reschedule(ctx, u.Host(), id, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
-				return l.reweighed(t, u, unlinked, terms, now)
-			})
-			return err
+		refs[i] = l.ref(pages[i])
+	}
+	return l.w.insist(ctx, func() error {
+		_, err := calendar.Reschedule(ctx, refs, func(i int, t scheduler.Task) (scheduler.Task, []float64, bool) {
+			return l.reweighed(t, pages[i], unlinked, terms[i], now)
 		})
+		return err
 	})
 }
 

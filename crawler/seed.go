@@ -7,12 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/lycosa-crawl/lycosa/dedup"
 	"github.com/lycosa-crawl/lycosa/scheduler"
 )
 
@@ -93,33 +89,54 @@ func (p *plan) callIn(ctx context.Context, f scheduler.Frontier, tasks []schedul
 	if !ok || p.revisits == nil {
 		return tasks, nil
 	}
-	var rest []scheduler.Task
-	for _, task := range tasks {
-		called := false
+	var refs []scheduler.TaskRef
+	var again []int
+	for i, task := range tasks {
 		if task.DontFilter && !task.DontRecord {
-			var err error
-			called, err = calendar.Reschedule(ctx, task.Host, task.ID, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
-				t.Due = time.Now()
-				return t, nil, true
-			})
-			if err == nil && !called {
-				called, err = isPending(ctx, f, task)
-			}
-			if err != nil {
+			refs, again = append(refs, scheduler.TaskRef{Host: task.Host, ID: task.ID}), append(again, i)
+		}
+	}
+	called, err := visitNow(ctx, calendar, refs, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	pending := make([]bool, len(tasks))
+	for k, i := range again {
+		pending[i] = called[k]
+		if !called[k] {
+			if pending[i], err = isPending(ctx, f, tasks[i]); err != nil {
 				return nil, err
 			}
 		}
-		if !called {
+	}
+	var rest []scheduler.Task
+	for i, task := range tasks {
+		if !pending[i] {
 			rest = append(rest, task)
 		}
 	}
 	return rest, nil
 }
 
+// visitNow has tasks that wait for a revisit visited now, and tells which of them.
+func visitNow(ctx context.Context, calendar scheduler.Rescheduler, refs []scheduler.TaskRef, now time.Time) ([]bool, error) {
+	return calendar.Reschedule(ctx, refs, func(_ int, t scheduler.Task) (scheduler.Task, []float64, bool) {
+		t.Due = now
+		return t, nil, true
+	})
+}
+
 // visitAllChunk is how many pages VisitAll has in memory at a time.
 const visitAllChunk = 50_000
 
-// VisitAll has all pages that wait for a revisit visited now, due or not, and returns how many. What was not modified since costs next
+// isDeferred reports whether a task waits for its first visit.
+func isDeferred(t scheduler.Task) bool {
+	req, err := DecodePayload(t.Payload)
+	return err == nil && req.Deferred()
+}
+
+// VisitAll has all pages that wait for a revisit visited now, due or not, and returns how many. Those that were put off before their first
+// visit keep their turn. What was not modified since costs next
 // to nothing, as ever.
 func VisitAll(ctx context.Context, f scheduler.Frontier) (int, error) {
 	calendar, ok := f.(scheduler.Rescheduler)
@@ -128,58 +145,27 @@ func VisitAll(ctx context.Context, f scheduler.Frontier) (int, error) {
 	}
 	now, all := time.Now(), 0
 	for {
-		type page struct {
-			host string
-			id   dedup.Fingerprint
-		}
-		var pages []page
+		var refs []scheduler.TaskRef
 		err := calendar.Scheduled(ctx, func(t scheduler.Task) bool {
-			if t.Due.After(now) {
-				pages = append(pages, page{t.Host, t.ID})
+			if t.Due.After(now) && !isDeferred(t) {
+				refs = append(refs, scheduler.TaskRef{Host: t.Host, ID: t.ID})
 			}
-			return len(pages) < visitAllChunk
+			return len(refs) < visitAllChunk
 		})
-		if err != nil || len(pages) == 0 {
+		if err != nil || len(refs) == 0 {
 			return all, err
 		}
-		var called atomic.Int64
-		err = atOnce(ctx, pages, func(ctx context.Context, p page) error {
-			moved, err := calendar.Reschedule(ctx, p.host, p.id, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
-				t.Due = now
-				return t, nil, true
-			})
+		called, err := visitNow(ctx, calendar, refs, now)
+		before := all
+		for _, moved := range called {
 			if moved {
-				called.Add(1)
+				all++
 			}
-			return err
-		})
-		if err != nil {
-			return all + int(called.Load()), err
 		}
-		all += int(called.Load())
-		if called.Load() == 0 { // others have taken them all
-			return all, nil
+		if err != nil || all == before { // others have taken them all
+			return all, err
 		}
 	}
-}
-
-// reschedules is how many pages are planned anew at once: each is a round trip or two.
-const reschedules = 16
-
-// atOnce does something for all of some, several at a time. It ends early with the first error, or that of ctx.
-func atOnce[T any](ctx context.Context, all []T, do func(context.Context, T) error) error {
-	group, running := errgroup.WithContext(ctx)
-	group.SetLimit(reschedules)
-	for _, one := range all {
-		if running.Err() != nil {
-			break
-		}
-		group.Go(func() error { return do(running, one) })
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return ctx.Err()
 }
 
 // isPending reports whether a task is to be done anyway.

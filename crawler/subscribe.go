@@ -249,14 +249,14 @@ func (w *Worker) delivered(ctx context.Context, d websub.Delivery) error {
 		}
 	}
 	now := time.Now()
-	err = atOnce(ctx, hints, func(ctx context.Context, h hint) error {
-		if h.at.After(now.Add(clockSkew)) {
-			return nil
+	calendar := w.frontier.(scheduler.Rescheduler) //nolint:forcetypeassert // newSubscriber has looked
+	var news []told
+	for _, h := range hints {
+		if !h.at.After(now.Add(clockSkew)) {
+			news = append(news, told{w.ref(h.url), h.at, revisit.Delivered.Precision()})
 		}
-		_, err := w.bringForward(ctx, h.url, h.at, revisit.Delivered.Precision(), now)
-		return err
-	})
-	if err == nil {
+	}
+	if _, err = tell(ctx, calendar, news, now); err == nil {
 		err = w.visitFeed(ctx, page, now)
 	}
 	if err != nil && !errors.Is(err, websub.ErrGone) {
@@ -265,13 +265,13 @@ func (w *Worker) delivered(ctx context.Context, d websub.Delivery) error {
 	return err
 }
 
-// bringForward has a page visited sooner, if it waits for its revisit, and reports whether it does.
-func (w *Worker) bringForward(ctx context.Context, u dedup.URL, modified time.Time, precision float64, now time.Time) (waits bool, err error) {
+// callFeed has the feed visited now, if it waits for its revisit, and reports whether it does.
+func (w *Worker) callFeed(ctx context.Context, feed dedup.URL, now time.Time) (waits bool, err error) {
 	calendar := w.frontier.(scheduler.Rescheduler) //nolint:forcetypeassert // newSubscriber has looked
-	_, err = calendar.Reschedule(ctx, u.Host(), w.fingerprint(&Request{URL: u.String()}), func(t scheduler.Task) (scheduler.Task, []float64, bool) {
+	_, err = calendar.Reschedule(ctx, []scheduler.TaskRef{w.ref(feed)}, func(_ int, t scheduler.Task) (scheduler.Task, []float64, bool) {
 		waits = true
-		next, err := hinted(t, modified, precision, now)
-		if precision == 1 && next.Due.After(now) {
+		next, err := hinted(t, time.Time{}, 1, now)
+		if next.Due.After(now) {
 			next.Due, err = now, nil
 		}
 		return next, nil, err == nil
@@ -285,7 +285,7 @@ func (w *Worker) visitFeed(ctx context.Context, feed dedup.URL, now time.Time) e
 	ctx, cancel := context.WithTimeout(ctx, feedPatience)
 	defer cancel()
 	for {
-		waits, err := w.bringForward(ctx, feed, time.Time{}, 1, now)
+		waits, err := w.callFeed(ctx, feed, now)
 		if waits || err != nil {
 			return err
 		}

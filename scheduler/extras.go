@@ -178,15 +178,23 @@ type Ledger interface {
 	HostSums(ctx context.Context, yield func(host string, sums []float64) bool) error
 }
 
+// TaskRef names a task.
+type TaskRef struct {
+	Host string
+	ID   dedup.Fingerprint
+}
+
 // Rescheduler looks at what waits for a revisit, and plans it anew.
 type Rescheduler interface {
-	// Reschedule gives the scheduled task of host with that ID to change, which returns the task with another Due or Payload, and
-	// what to add to the sums (see [Result.Sums]; nil for nothing); or ok false to leave it as it is. The replacement is one
-	// atomic step that takes effect only if the task still waits as it was when it was read; otherwise change is called
-	// again with what there is now. A Due that has passed makes the task claimable. It reports whether a task was
-	// replaced: false if none is scheduled, because it is queued or leased already, say. After an outage it may report
-	// false for a replacement of its own.
-	Reschedule(ctx context.Context, host string, id dedup.Fingerprint, change func(Task) (next Task, sums []float64, ok bool)) (bool, error)
+	// Reschedule gives each scheduled task of refs to change, with its index among them. change returns it with another Due or
+	// Payload, and what to add to the sums (see [Result.Sums]; nil for nothing); or ok false to leave it as it is. Each
+	// replacement is one atomic step by itself, which takes effect only if the task still waits as it was when it was read; otherwise
+	// change is called again with what there is now. A Due that has passed makes the task claimable. changed tells for each of refs
+	// whether it was replaced: false if no such task is scheduled, because it is queued or leased already, say. After an outage it
+	// may be false for a replacement of its own. Some hundred are read and replaced at a time, in two round trips; change is
+	// called by one goroutine, in the order of refs but for those that it gets again. With an error, changed tells what is known
+	// to be replaced, and the others may be: it is safe to call it once more if change does nothing twice.
+	Reschedule(ctx context.Context, refs []TaskRef, change func(i int, t Task) (next Task, sums []float64, ok bool)) (changed []bool, err error)
 	// Scheduled calls yield for each task that waits for a revisit, earliest first within a partition, until it returns false.
 	// It reads in bounded steps. A task that waited all the time is told once.
 	Scheduled(ctx context.Context, yield func(Task) bool) error

@@ -29,7 +29,7 @@ func main() {
 	flag.IntVar(&b.hosts, "hosts", 1_000_000, "hosts with one URL each, for the memory that they take")
 	flag.IntVar(&b.recover, "recover", 1_000_000, "URLs that the embedded frontier recovers")
 	flag.StringVar(&b.asynq, "asynq", "bench/peers/asynq", "folder of the asynq peer, a module of its own; empty: without it")
-	parts := flag.String("parts", "push,cycle,page,memory,embedded", "what is measured; one more is aof")
+	parts := flag.String("parts", "push,cycle,page,memory,revisit,embedded", "what is measured; one more is aof")
 	asJSON := flag.Bool("json", false, "print the figures as JSON")
 	flag.Parse()
 	for _, c := range []struct {
@@ -52,7 +52,7 @@ func main() {
 	list := strings.Split(*parts, ",")
 	for _, part := range list {
 		if b.parts()[part] == nil {
-			fmt.Fprintf(os.Stderr, "bench: -parts: no part is called %q: want some of push, cycle, page, memory, embedded, aof\n", part)
+			fmt.Fprintf(os.Stderr, "bench: -parts: no part is called %q: want some of push, cycle, page, memory, revisit, embedded, aof\n", part)
 			os.Exit(2) //nolint:forbidigo // this is a command
 		}
 	}
@@ -107,7 +107,7 @@ func (b *bench) most(part, name, unit string, value, target float64) {
 
 func (b *bench) parts() map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"push": b.push, "cycle": b.cycle, "page": b.page, "memory": b.memory, "embedded": b.embedded, "aof": b.aof,
+		"push": b.push, "cycle": b.cycle, "page": b.page, "memory": b.memory, "revisit": b.revisit, "embedded": b.embedded, "aof": b.aof,
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -13,12 +15,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lycosa-crawl/lycosa/bench/internal/redisd"
 	"github.com/lycosa-crawl/lycosa/scheduler"
+	"github.com/lycosa-crawl/lycosa/scheduler/redisfrontier"
 )
 
 // push compares pushes with ZADD of the same URLs, pipelined by redis-benchmark and by the client that the frontier uses
@@ -350,77 +354,225 @@ func (b *bench) memory(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.waiting(ctx)
+	return nil
 }
 
-// waiting measures the memory of URLs that wait for their revisit, 100 a host, with a record of 24 bytes in the payload. The same
-// crawl with all of them done is taken off: what is left is state and due time. A crawl of ten million pages with a mean
-// interval of thirty days has 230 a minute, one of a million 23.
-func (b *bench) waiting(ctx context.Context) error {
-	const total, each = 300_000, 100
-	record := []byte(`,"c":"` + strings.Repeat("A", 32) + `"}`)
-	payload := 0
-	run := func(perMinute int) (memory int64, err error) {
-		err = b.server(ctx, func(s *redisd.Server) error {
-			f, err := b.open(ctx, s, -1)
+// revisit measures URLs that wait for their revisit, 100 a host, with a record of 24 bytes in the payload: the memory of state and
+// due time, at as many a minute as a partition of a crawl may have, and the CPU of finishing, planning anew and claiming them.
+func (b *bench) revisit(ctx context.Context) error {
+	const total, turned = 100_000, 60_000
+	known := func(name string, urls int, perMinute []int, turns int) error {
+		done, _, err := b.waiting(ctx, urls, 0, 0)
+		if err != nil {
+			return err
+		}
+		for _, n := range perMinute {
+			memory, payload, err := b.waiting(ctx, urls, n, turns)
 			if err != nil {
 				return err
 			}
-			defer f.Close()
-			base := time.Now().Truncate(time.Minute).Add(time.Hour)
-			draw := rand.New(rand.NewPCG(1, 2))
+			b.most("revisit", fmt.Sprintf("state and due time of a URL that waits for its revisit, %d a minute%s", n, name), "B",
+				float64(memory-done)/float64(urls)-float64(payload), 75)
+		}
+		return nil
+	}
+	if err := known("", total, []int{1, 4, 23, 90, 160, 230, 300, 1000, 4000}, 0); err != nil {
+		return err
+	}
+	if err := known(", after three rounds", turned, []int{1, 4, 23, 230}, 3); err != nil {
+		return err
+	}
+	for _, perMinute := range []int{4, 23, 230} {
+		if err := b.revisits(ctx, perMinute); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learnt returns the payload of a lease with a record of 24 bytes.
+func learnt(l *scheduler.Lease) []byte {
+	record := `,"c":"` + strings.Repeat("A", 32) + `"}`
+	return append(l.Payload[:len(l.Payload)-1:len(l.Payload)-1], record...)
+}
+
+// waiting returns the memory of Redis after so many URLs were finished, and the length of a payload before it had a record. They are
+// planned for times drawn from as many minutes as make so many a minute, or are done if that is 0. Then each comes due so often,
+// is claimed and planned for a time drawn from twice as many minutes.
+func (b *bench) waiting(ctx context.Context, total, perMinute, turns int) (memory int64, payload int, err error) {
+	err = b.server(ctx, func(s *redisd.Server) error {
+		f, clock, err := b.openAt(ctx, s)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		draw, due := rand.New(rand.NewPCG(1, 2)), map[int64]int{}
+		verdict := func(minutes int) func(*scheduler.Lease) scheduler.Verdict {
+			return func(l *scheduler.Lease) scheduler.Verdict {
+				if perMinute == 0 {
+					return scheduler.Done()
+				}
+				minute := clock.Load()/60_000 + 60 + int64(draw.IntN(minutes/perMinute))
+				due[minute]++
+				payload := l.Payload
+				if turns == 0 || !bytes.Contains(payload, []byte(`,"c":`)) {
+					payload = learnt(l)
+				}
+				return scheduler.Revisit(time.UnixMilli(minute * 60_000)).WithPayload(payload)
+			}
+		}
+		cost, _, err := measure(ctx, s, func() error {
+			for i := 0; i < total; i += 2000 {
+				list := tasks(i, 2000, 100)
+				payload = len(list[0].Payload)
+				if err := pushAll(ctx, f, list, 2000); err != nil {
+					return err
+				}
+				leases, err := claimAll(ctx, f, len(list), b.batch)
+				if err != nil {
+					return err
+				}
+				if err := finishBy(ctx, f, leases, b.batch, verdict(total)); err != nil {
+					return err
+				}
+			}
+			for left := turns * total; left > 0; {
+				ready := 0
+				for ready < 200 { // there are that many left, as each comes again
+					minute := clock.Add(60_000) / 60_000
+					ready += due[minute]
+					delete(due, minute)
+				}
+				leases, err := claimAll(ctx, f, ready, b.batch)
+				if err != nil {
+					return err
+				}
+				if err := finishBy(ctx, f, leases, b.batch, verdict(2*total)); err != nil {
+					return err
+				}
+				left -= ready
+			}
+			return nil
+		})
+		memory = cost.Memory
+		return err
+	})
+	return memory, payload, err
+}
+
+// openAt opens a new crawl on the server whose clock, in ms, is the bench's own.
+func (b *bench) openAt(ctx context.Context, s *redisd.Server) (*redisfrontier.Frontier, *atomic.Int64, error) {
+	if err := s.Client.FlushAll(ctx).Err(); err != nil {
+		return nil, nil, err
+	}
+	clock := &atomic.Int64{}
+	clock.Store(time.Now().Truncate(time.Minute).UnixMilli())
+	f, err := redisfrontier.Open(ctx, s.Client, redisfrontier.Config{
+		Crawl: "bench", Partitions: b.partitions, Pace: scheduler.Pace{Concurrency: 1000}, Known: -1, Lease: 1000 * time.Hour,
+		Now: func() time.Time { return time.UnixMilli(clock.Load()) }, Logger: slog.New(slog.DiscardHandler),
+	})
+	return f, clock, err
+}
+
+// finishBy finishes leases with the verdicts that it is told.
+func finishBy(ctx context.Context, f scheduler.Frontier, leases []*scheduler.Lease, batch int, verdict func(*scheduler.Lease) scheduler.Verdict) error {
+	results := make([]scheduler.Result, 0, batch)
+	for chunk := range slices.Chunk(leases, batch) {
+		results = results[:0]
+		for _, l := range chunk {
+			results = append(results, scheduler.Result{
+				Lease: l, Verdict: verdict(l), Sent: 1, Outcome: "ok", Items: 1, Bytes: 1000, Status: 200, Sums: []float64{1, 0.5, 0.25},
+			})
+		}
+		if err := f.Finish(ctx, results...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// revisits compares what Redis' main thread spends on a URL that comes again with one that does not: its finish, and its claim when
+// minute after minute its time has come. The clock is the bench's own.
+func (b *bench) revisits(ctx context.Context, perMinute int) error {
+	r := rounds{}
+	minutes := b.urls / perMinute
+	err := b.server(ctx, func(s *redisd.Server) error {
+		for range b.rounds {
+			f, clock, err := b.openAt(ctx, s)
+			if err != nil {
+				return err
+			}
+			base := time.UnixMilli(clock.Load())
+			draw, due := rand.New(rand.NewPCG(1, 2)), make([]int, minutes)
+			var leases []*scheduler.Lease
+			step := func(name string, do func() error) error {
+				cost, _, err := measure(ctx, s, do)
+				r.add(name, micros(cost, b.urls))
+				return err
+			}
+			for i, kind := range []string{"done", "revisit"} {
+				list := tasks(i*b.urls, b.urls, 100)
+				if err := pushAll(ctx, f, list, b.batch); err != nil {
+					return err
+				}
+				err = step("claim "+kind, func() (err error) { leases, err = claimAll(ctx, f, b.urls, b.batch); return err })
+				if err != nil {
+					return err
+				}
+				err = step("finish "+kind, func() error {
+					return finishBy(ctx, f, leases, b.batch, func(l *scheduler.Lease) scheduler.Verdict {
+						if kind == "done" {
+							return scheduler.Done()
+						}
+						m := draw.IntN(minutes)
+						due[m]++
+						return scheduler.Revisit(base.Add(time.Duration(m+60) * time.Minute)).WithPayload(learnt(l))
+					})
+				})
+				if err != nil {
+					return err
+				}
+			}
+			refs := make([]scheduler.TaskRef, 0, 1000)
+			for k := range cap(refs) {
+				l := leases[k*len(leases)/cap(refs)]
+				refs = append(refs, scheduler.TaskRef{Host: l.Host, ID: l.ID})
+			}
 			cost, _, err := measure(ctx, s, func() error {
-				for i := 0; i < total; i += 2000 {
-					list := tasks(i, 2000, each)
-					payload = len(list[0].Payload)
-					if err := pushAll(ctx, f, list, 2000); err != nil {
-						return err
+				_, err := f.Reschedule(ctx, refs, func(_ int, t scheduler.Task) (scheduler.Task, []float64, bool) { return t, nil, true })
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			r.add("reschedule", micros(cost, len(refs)))
+			err = step("claim again", func() error {
+				for m, n := range due {
+					clock.Store(base.Add(time.Duration(m+60) * time.Minute).UnixMilli())
+					if n == 0 {
+						continue
 					}
-					for left := len(list); left > 0; {
-						leases, err := f.Claim(ctx, min(left, 500))
-						if err != nil {
-							return err
-						}
-						left -= len(leases)
-						results := make([]scheduler.Result, len(leases))
-						for k, l := range leases {
-							results[k] = scheduler.Result{Lease: l, Verdict: scheduler.Done()}
-							if perMinute > 0 {
-								at := base.Add(time.Duration(draw.IntN(total/perMinute)) * time.Minute)
-								learnt := slices.Concat(l.Payload[:len(l.Payload)-1], record)
-								results[k].Verdict = scheduler.Revisit(at).WithPayload(learnt)
-							}
-						}
-						if err := f.Finish(ctx, results...); err != nil {
-							return err
-						}
+					if leases, err = claimAll(ctx, f, n, n); err != nil {
+						return err
 					}
 				}
 				return nil
 			})
-			memory = cost.Memory
-			return err
-		})
-		return memory, err
-	}
-	done, err := run(0)
+			if err := errors.Join(err, f.Close()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	b.add("memory", "that a URL is known, 100 a host", "B", float64(done)/total)
-	for _, perMinute := range []int{230, 23} {
-		memory, err := run(perMinute)
-		if err != nil {
-			return err
-		}
-		name := fmt.Sprintf("state and due time of a URL that waits for its revisit, %d a minute", perMinute)
-		beyond := float64(memory-done)/total - float64(payload)
-		if perMinute == 230 {
-			b.most("memory", name, "B", beyond, 75)
-		} else {
-			b.add("memory", name, "B", beyond)
-		}
-	}
+	at := fmt.Sprintf(", %d a minute", perMinute)
+	b.add("revisit", "Redis CPU of a finish that plans a revisit"+at, "µs/URL", r.median("finish revisit"))
+	b.add("revisit", "the same by a finish that ends a URL"+at, "times", r.ratio("finish revisit", "finish done"))
+	b.add("revisit", "Redis CPU of a claim of revisits, minute by minute"+at, "µs/URL", r.median("claim again"))
+	b.add("revisit", "the same by a claim of new URLs"+at, "times", r.ratio("claim again", "claim revisit"))
+	b.add("revisit", "Redis CPU of planning anew"+at, "µs/URL", r.median("reschedule"))
 	return nil
 }
 

@@ -97,7 +97,7 @@ func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		pushCases(), orderCases(), waitCases(), leaseCases(), verdictCases(), paceCases(),
-		doneCases(), crawlCases(), letterCases(), inspectCases(), steerCases(), revisitCases(), extraCases(), duplicateCases(), linkCases(), crowdCases(), modelCases(),
+		doneCases(), crawlCases(), letterCases(), inspectCases(), steerCases(), revisitCases(), rescheduleCases(), extraCases(), duplicateCases(), linkCases(), crowdCases(), modelCases(),
 	} {
 		all = append(all, group...)
 	}

@@ -449,7 +449,7 @@ func (m *model) reschedule(h *modelHost) (got, want int, err error) {
 		t.due = due.Add(time.Minute)
 		h.sums = plus(h.sums, []float64{0, 7})
 	}
-	done, err := s.Reschedule(m.ctx, h.name, t.ID, func(is scheduler.Task) (scheduler.Task, []float64, bool) {
+	done, err := rescheduleOne(m.ctx, s, h.name, t.ID, func(is scheduler.Task) (scheduler.Task, []float64, bool) {
 		is.Due = due
 		return is, []float64{0, 7}, true
 	})

@@ -2,6 +2,7 @@ package frontiertest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -70,10 +71,20 @@ func (r *rig) scheduled(f scheduler.Frontier) []scheduler.Task {
 	return list
 }
 
+// rescheduleOne changes one task.
+func rescheduleOne(ctx context.Context, s scheduler.Rescheduler, host string, id dedup.Fingerprint,
+	change func(scheduler.Task) (next scheduler.Task, sums []float64, ok bool),
+) (bool, error) {
+	changed, err := s.Reschedule(ctx, []scheduler.TaskRef{{Host: host, ID: id}}, func(_ int, t scheduler.Task) (scheduler.Task, []float64, bool) {
+		return change(t)
+	})
+	return len(changed) == 1 && changed[0], err
+}
+
 // reschedule changes the task as told, and asserts whether that takes effect.
 func (r *rig) reschedule(f scheduler.Frontier, t scheduler.Task, want bool, change func(*scheduler.Task) []float64) {
 	r.Helper()
-	done, err := extra[scheduler.Rescheduler](r, f).Reschedule(r.ctx, t.Host, t.ID, func(is scheduler.Task) (scheduler.Task, []float64, bool) {
+	done, err := rescheduleOne(r.ctx, extra[scheduler.Rescheduler](r, f), t.Host, t.ID, func(is scheduler.Task) (scheduler.Task, []float64, bool) {
 		sums := change(&is)
 		return is, sums, true
 	})
@@ -330,7 +341,7 @@ func sumsAndPlansVanishWithTheCrawl(r *rig) {
 		_, err1 := led.Sums(r.ctx, "")
 		_, err2 := led.Sums(r.ctx, "a.example")
 		err3 := led.HostSums(r.ctx, func(string, []float64) bool { return true })
-		_, err4 := res.Reschedule(r.ctx, "a.example", t[0].ID, func(t scheduler.Task) (scheduler.Task, []float64, bool) { return t, nil, true })
+		_, err4 := rescheduleOne(r.ctx, res, "a.example", t[0].ID, func(t scheduler.Task) (scheduler.Task, []float64, bool) { return t, nil, true })
 		err5 := res.Scheduled(r.ctx, func(scheduler.Task) bool { return true })
 		for i, err := range []error{err1, err2, err3, err4, err5} {
 			if !errors.Is(err, scheduler.ErrNoCrawl) {
@@ -508,7 +519,7 @@ func rescheduleTouchesOnlyWhatIsScheduled(r *rig) {
 	elsewhere := s
 	elsewhere.Host = "b.example"
 	never(elsewhere, "of another host")
-	done, err := extra[scheduler.Rescheduler](r, g).Reschedule(r.ctx, s.Host, s.ID, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
+	done, err := rescheduleOne(r.ctx, extra[scheduler.Rescheduler](r, g), s.Host, s.ID, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
 		t.Payload = []byte("no")
 		return t, []float64{1}, false
 	})
@@ -536,7 +547,7 @@ func badRescheduleIsRefused(r *rig) {
 		"too many sums":       func(*scheduler.Task) []float64 { return make([]float64, scheduler.MaxSums+1) },
 		"an endless sum":      func(*scheduler.Task) []float64 { return []float64{math.Inf(1)} },
 	} {
-		done, err := s.Reschedule(r.ctx, t.Host, t.ID, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
+		done, err := rescheduleOne(r.ctx, s, t.Host, t.ID, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
 			t.Due = r.clock.Now()
 			sums := change(&t)
 			return t, sums, true
@@ -545,7 +556,7 @@ func badRescheduleIsRefused(r *rig) {
 			r.Errorf("%s: %v %v, want it to be refused", name, done, err)
 		}
 	}
-	if _, err := s.Reschedule(r.ctx, "", t.ID, nil); !errors.Is(err, scheduler.ErrTask) {
+	if _, err := rescheduleOne(r.ctx, s, "", t.ID, nil); !errors.Is(err, scheduler.ErrTask) {
 		r.Errorf("a host without a name: %v", err)
 	}
 	r.none(f)
@@ -629,7 +640,7 @@ func taskPutOffEndsTheCrawl(r *rig) {
 	case <-time.After(aWhile):
 	}
 	s := extra[scheduler.Rescheduler](r, f)
-	done, err := s.Reschedule(r.ctx, t.Host, t.ID, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
+	done, err := rescheduleOne(r.ctx, s, t.Host, t.ID, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
 		t.Due = r.clock.Now().Add(time.Hour)
 		return t, nil, true
 	})
@@ -789,7 +800,7 @@ func reschedulesOfACrowdAddUp(r *rig) {
 			for range each {
 				t, by := all[draw.IntN(n)], 1+draw.IntN(9)
 				at := due.Add(time.Duration(draw.IntN(600)) * time.Second)
-				done, err := s.Reschedule(r.ctx, t.Host, t.ID, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
+				done, err := rescheduleOne(r.ctx, s, t.Host, t.ID, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
 					v, err := strconv.Atoi(string(t.Payload))
 					if err != nil {
 						r.Errorf("payload %q", t.Payload)

@@ -54,44 +54,93 @@ func (e entry) scheduled() scheduler.Task {
 	return t
 }
 
+// maxReschedule is how many tasks are planned anew without letting others in.
+const maxReschedule = 500
+
 // Reschedule implements scheduler.Rescheduler. change may call the frontier.
-func (f *Frontier) Reschedule(ctx context.Context, host string, id dedup.Fingerprint,
-	change func(scheduler.Task) (next scheduler.Task, sums []float64, ok bool),
-) (bool, error) {
-	if err := (&scheduler.Task{Host: host}).Check(); err != nil {
-		return false, err
+func (f *Frontier) Reschedule(ctx context.Context, refs []scheduler.TaskRef,
+	change func(i int, t scheduler.Task) (next scheduler.Task, sums []float64, ok bool),
+) ([]bool, error) {
+	changed := make([]bool, len(refs))
+	for i := range refs {
+		if err := (&scheduler.Task{Host: refs[i].Host}).Check(); err != nil {
+			return changed, err
+		}
 	}
-	for {
+	for first := 0; first < len(refs); first += maxReschedule {
+		to := min(first+maxReschedule, len(refs))
+		at := func(i int, t scheduler.Task) (scheduler.Task, []float64, bool) { return change(first+i, t) }
+		if err := f.reschedule(ctx, refs[first:to], changed[first:to], at); err != nil {
+			return changed, err
+		}
+	}
+	return changed, nil
+}
+
+// A rewrite is a task that is planned anew, on its way.
+type rewrite struct {
+	i      int // among the refs
+	t      *task
+	e      entry
+	before scheduler.Task
+	next   scheduler.Task
+	sums   []float64
+}
+
+// reschedule is Reschedule for as many as are done together. Those that changed after they were read are read again.
+func (f *Frontier) reschedule(ctx context.Context, refs []scheduler.TaskRef, changed []bool,
+	change func(int, scheduler.Task) (scheduler.Task, []float64, bool),
+) error {
+	left := make([]int, 0, len(refs))
+	for i := range refs {
+		left = append(left, i)
+	}
+	for len(left) > 0 {
 		if _, err := f.enter(ctx); err != nil {
-			return false, err
+			return err
 		}
-		t := f.s.plannedOf(host, id)
-		if t == nil {
-			f.leave()
-			return false, nil
+		var list []rewrite
+		for _, i := range left {
+			if t := f.s.plannedOf(refs[i].Host, refs[i].ID); t != nil {
+				e := f.s.revisit.at(t)
+				list = append(list, rewrite{i: i, t: t, e: e, before: e.scheduled()})
+			}
 		}
-		e := f.s.revisit.at(t)
-		before := e.scheduled()
 		f.leave()
-		next, sums, ok := change(before)
-		if !ok {
-			return false, nil
+		wanted := list[:0]
+		for _, r := range list {
+			next, sums, ok := change(r.i, r.before)
+			if !ok {
+				continue
+			}
+			r.next, r.sums = next, sums
+			err := (&scheduler.Result{Verdict: scheduler.Revisit(next.Due).WithPayload(next.Payload), Sums: sums}).Check()
+			if err != nil {
+				return fmt.Errorf("reschedule a task of %s: %w", refs[r.i].Host, err)
+			}
+			wanted = append(wanted, r)
 		}
-		err := (&scheduler.Result{Verdict: scheduler.Revisit(next.Due).WithPayload(next.Payload), Sums: sums}).Check()
-		if err != nil {
-			return false, fmt.Errorf("reschedule a task of %s: %w", host, err)
+		if len(wanted) == 0 {
+			return nil
 		}
 		now, err := f.enter(ctx)
 		if err != nil {
-			return false, err
+			return err
 		}
-		if !f.s.revisit.has(e) {
-			f.leave()
-			continue
+		left = left[:0]
+		for _, r := range wanted {
+			if !f.s.revisit.has(r.e) {
+				left = append(left, r.i)
+				continue
+			}
+			f.s.replan(r.t, nanos(r.next.Due), string(r.next.Payload), r.sums, now)
+			changed[r.i] = true
 		}
-		f.s.replan(t, nanos(next.Due), string(next.Payload), sums, now)
-		return true, f.commit()
+		if err := f.commit(); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // replan gives a task that waits for a revisit another time and payload.

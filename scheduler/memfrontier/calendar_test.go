@@ -49,11 +49,12 @@ func TestJournalOfFormat2IsReadAndMadeAnew(t *testing.T) {
 		t.Errorf("the journal begins %.20q, %v", now, err)
 	}
 	// It goes on as a new one does.
-	done, err := f.Reschedule(ctx, "h1", dedup.Of("", "7", nil), func(t scheduler.Task) (scheduler.Task, []float64, bool) {
+	refs := []scheduler.TaskRef{{Host: "h1", ID: dedup.Of("", "7", nil)}}
+	done, err := f.Reschedule(ctx, refs, func(_ int, t scheduler.Task) (scheduler.Task, []float64, bool) {
 		t.Payload = []byte("learnt")
 		return t, []float64{2}, true
 	})
-	if err != nil || !done {
+	if err != nil || !done[0] {
 		t.Errorf("reschedule: %v %v", done, err)
 	}
 	again := openAt(t, killed(t, dir), clock)
@@ -88,11 +89,12 @@ func TestLearntThingsSurviveAKill(t *testing.T) {
 	}
 	replan := func(d time.Duration, payload string) {
 		t.Helper()
-		done, err := f.Reschedule(ctx, "h", id, func(t scheduler.Task) (scheduler.Task, []float64, bool) {
+		refs := []scheduler.TaskRef{{Host: "h", ID: id}}
+		done, err := f.Reschedule(ctx, refs, func(_ int, t scheduler.Task) (scheduler.Task, []float64, bool) {
 			t.Due, t.Payload = clock.at.Add(d), []byte(payload)
 			return t, []float64{0, 1}, true
 		})
-		if err != nil || !done {
+		if err != nil || !done[0] {
 			t.Fatalf("reschedule: %v %v", done, err)
 		}
 	}

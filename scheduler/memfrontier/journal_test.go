@@ -270,8 +270,12 @@ func (w *walk) sums() []float64 {
 }
 
 func (w *walk) reschedule(ctx context.Context) {
-	i := w.rand.IntN(w.pushed)
-	_, err := w.f.Reschedule(ctx, fmt.Sprintf("h%d", i%7), dedup.Of("", fmt.Sprint(i), nil), func(t scheduler.Task) (scheduler.Task, []float64, bool) {
+	var refs []scheduler.TaskRef
+	for range 1 + w.rand.IntN(4) {
+		i := w.rand.IntN(w.pushed)
+		refs = append(refs, scheduler.TaskRef{Host: fmt.Sprintf("h%d", i%7), ID: dedup.Of("", fmt.Sprint(i), nil)})
+	}
+	_, err := w.f.Reschedule(ctx, refs, func(_ int, t scheduler.Task) (scheduler.Task, []float64, bool) {
 		t.Due = w.clock.at.Add(time.Duration(w.rand.IntN(7200)-100) * time.Second)
 		t.Payload = fmt.Appendf(nil, "again%d", w.rand.IntN(100))
 		return t, w.sums(), true

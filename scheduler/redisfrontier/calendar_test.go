@@ -2,6 +2,7 @@ package redisfrontier_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ func TestIndexOfTheCalendarStaysPackedAndVanishes(t *testing.T) {
 		t.Errorf("%d buckets for %d tasks", len(buckets), n)
 	}
 	for _, key := range buckets {
-		if kind, err := client.ObjectEncoding(ctx, key).Result(); err != nil || kind != "listpack" {
+		if kind, err := client.ObjectEncoding(ctx, key).Result(); err != nil || kind != "intset" {
 			t.Errorf("%s is a %s (%v)", key, kind, err)
 		}
 	}
@@ -95,6 +96,65 @@ func TestIndexOfTheCalendarStaysPackedAndVanishes(t *testing.T) {
 		t.Errorf("left are %v", left)
 	}
 	soundly(t, f)
+}
+
+// TestFewPlansShareASlot has so few plans that each would have a minute of its own, lets their time come near, and then crowds one
+// minute.
+func TestFewPlansShareASlot(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	ctx := context.Background()
+	now := time.UnixMilli(1764000000000)
+	f := openWith(t, client, redisfrontier.Config{
+		Crawl: "sparse", Partitions: 1, Pace: scheduler.Pace{Concurrency: 1000}, Now: func() time.Time { return now }, Logger: quiet(),
+	})
+	const n, days = 2000, 100
+	list := someTasks(0, n, 100)
+	plan := func(some []scheduler.Task, at func(i int) time.Time) {
+		t.Helper()
+		if _, err := f.Push(ctx, some...); err != nil {
+			t.Fatal(err)
+		}
+		for done := 0; done < len(some); {
+			leases, err := f.Claim(ctx, len(some)-done)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var results []scheduler.Result
+			for i, l := range leases {
+				results = append(results, scheduler.Result{Lease: l, Verdict: scheduler.Revisit(at(done + i))})
+			}
+			if err := f.Finish(ctx, results...); err != nil {
+				t.Fatal(err)
+			}
+			done += len(leases)
+		}
+	}
+	plan(list, func(i int) time.Time { return now.Add(time.Hour + time.Duration(i)*days*24*60/n*time.Minute) })
+	slots := func(most int) {
+		t.Helper()
+		if keys := keysLike(t, client, "*:w:*"); len(keys) > most {
+			t.Errorf("%d plans have %d slots, want at most %d", n, len(keys), most)
+		}
+		soundly(t, f)
+	}
+	slots(50) // days in sixteenths of some two, and shorter ones up to the first
+	claimed := 0
+	for now = now.Add(20 * 24 * time.Hour); claimed < n/5-1; {
+		leases, err := f.Claim(ctx, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		claimed += len(leases)
+	}
+	slots(50 + 3*16)
+	crowd := someTasks(n, 700, 100)
+	plan(crowd, func(int) time.Time { return now.Add(30 * 24 * time.Hour) })
+	slots(50 + 3*16 + 13)
+	w, err := f.Inspect(ctx, crowd[350].Host, crowd[350].ID)
+	if err != nil || !w.Task.Due.Equal(now.Add(30*24*time.Hour)) {
+		t.Errorf("%+v %v", w, err)
+	}
 }
 
 func TestPurgeLeavesNoKeyOfCalendarSumsAndOriginals(t *testing.T) {
@@ -131,17 +191,19 @@ func TestRescheduleWhoseAnswerIsLostIsDoneOnce(t *testing.T) {
 	task := someTasks(0, 1, 1)[0]
 	revisitAll(t, f, time.Now().Add(time.Hour), []scheduler.Task{task})
 	calls := 0
-	change := func(is scheduler.Task) (scheduler.Task, []float64, bool) {
+	refs := []scheduler.TaskRef{{Host: task.Host, ID: task.ID}}
+	change := func(_ int, is scheduler.Task) (scheduler.Task, []float64, bool) {
 		calls++
 		is.Payload = fmt.Append(is.Payload, " learnt_once")
 		return is, []float64{10}, true
 	}
 	// The script may have to be loaded, which is no answer that can be lost.
-	if done, err := f.Reschedule(ctx, task.Host, task.ID, func(is scheduler.Task) (scheduler.Task, []float64, bool) { return is, nil, true }); err != nil || !done {
+	done, err := f.Reschedule(ctx, refs, func(_ int, is scheduler.Task) (scheduler.Task, []float64, bool) { return is, nil, true })
+	if err != nil || !done[0] {
 		t.Fatal(done, err)
 	}
 	p.lose.Store(true)
-	if _, err := f.Reschedule(ctx, task.Host, task.ID, change); err != nil {
+	if _, err := f.Reschedule(ctx, refs, change); err != nil {
 		t.Fatal(err)
 	}
 	if p.lose.Load() || p.marked.Load() < 2 {
@@ -158,4 +220,19 @@ func TestRescheduleWhoseAnswerIsLostIsDoneOnce(t *testing.T) {
 		t.Errorf("the sums are %v (%v), want 1 and 10", sums, err)
 	}
 	soundly(t, f)
+}
+
+// TestCrawlWithAnEarlierCalendarIsRefused opens what a version wrote whose plans are not written so.
+func TestCrawlWithAnEarlierCalendarIsRefused(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	ctx := context.Background()
+	openWith(t, client, redisfrontier.Config{Crawl: "older", Logger: quiet()})
+	if err := client.HSet(ctx, "lycosa:{older}:ctl", "schema", "4").Err(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := redisfrontier.Open(ctx, client, redisfrontier.Config{Crawl: "older", Logger: quiet()})
+	if other, ok := errors.AsType[*redisfrontier.SchemaError](err); !ok || other.Schema != "4" || !strings.Contains(err.Error(), "crawl older has schema") {
+		t.Errorf("%v, want a SchemaError that names 4", err)
+	}
 }

@@ -27,7 +27,7 @@ import (
 )
 
 // schema is the version of the keys and of what they hold. A crawl of another schema is left alone.
-const schema = "4"
+const schema = "5"
 
 // Config says which crawl to open, and how. Only Crawl must be set.
 type Config struct {

@@ -37,9 +37,10 @@ import (
 //	l                 zset   claim -> when to look at its leases, ms (see lua/leases.lua)
 //	lc                hash   claim -> number of its leases that are held, if it had several
 //	d                 zset   delayed tasks -> due, ms
-//	w:<minute>        list   tasks to be revisited in that minute (see lua/calendar.lua)
-//	wi                zset   minute -> its ms
-//	wx:<n>            hash   beginning of a fingerprint -> minutes in which it is to be revisited
+//	w:<slot>          list   tasks to be revisited in these minutes (see lua/calendar.lua)
+//	wi                zset   slot -> its first ms
+//	wx:<n>            set    beginnings of fingerprints and their minutes, as integers
+//	wd                hash   such an integer -> how many more tasks it stands for
 //	hs                hash   host -> its sums (see lua/sums.lua)
 //	ln:<n>            hash   fingerprint -> number of pages that link to it (see lua/link.lua)
 //	k:<label>         list   tasks parked under the label

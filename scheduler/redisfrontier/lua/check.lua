@@ -77,29 +77,39 @@ expect('counter of the delayed', c[3], call('ZCARD', P .. 'd'))
 expect('counter of the busy hosts', c[6], busy)
 
 local scheduled, planned = 0, {}
-for _, minute in ipairs(call('ZRANGE', WI, 0, -1)) do
-  local list = call('LRANGE', P .. 'w:' .. minute, 0, -1)
-  if #list == 0 then expect('revisits in minute ' .. minute, 0, 'some') end
-  expect('score of minute ' .. minute, tonumber(call('ZSCORE', WI, minute)), minute * 60000)
+local free = 0 -- the first minute that no slot has had yet
+for _, slot in ipairs(call('ZRANGE', WI, 0, -1)) do
+  local first, length = read_slot(slot)
+  local list = call('LRANGE', P .. 'w:' .. slot, 0, -1)
+  if #list == 0 then expect('revisits in slot ' .. slot, 0, 'some') end
+  if length > 1 and #list > FULL then expect('revisits in slot ' .. slot, #list, FULL .. ' at most') end
+  expect('score of slot ' .. slot, tonumber(call('ZSCORE', WI, slot)), first * 60000)
+  expect('slot ' .. slot .. ' begins after the one before', first >= free, true)
+  expect('slot ' .. slot .. ' is a power of two', length <= LONGEST and math.frexp(length) == 0.5 and first % length == 0, true)
+  free = first + length
   for _, r in ipairs(list) do
     local level, host, rest = read_plan(r)
-    expect('a plan of ' .. host .. ', written anew', write_plan(level, host, rest) == r, true)
-    local entry = sub(rest, 1, 4) .. minute
+    local minute = minute_of(r, first)
+    expect('a plan of ' .. host .. ', written anew', write_plan(minute, level, host, rest) == r, true)
+    expect('a plan of ' .. host .. ' is in slot ' .. slot, first <= minute and minute < free, true)
+    local entry = entry_of(bits_of(rest), minute)
     planned[entry] = (planned[entry] or 0) + 1
   end
   scheduled = scheduled + #list
 end
-bucket('\0\0\0\0')
+bucket(0)
 for n = 0, buckets do -- one more than there are
-  local all = call('HGETALL', P .. 'wx:' .. n)
-  for i = 1, #all, 2 do
-    expect('bucket of an entry of the index', n, bucket(all[i]))
-    for _, minute in ipairs(minutes_of(all[i + 1])) do
-      planned[all[i] .. minute] = (planned[all[i] .. minute] or 0) - 1
-    end
+  for _, entry in ipairs(call('SMEMBERS', P .. 'wx:' .. n)) do
+    expect('bucket of an entry of the index', n, bucket(read_entry(entry)))
+    planned[entry] = (planned[entry] or 0) - 1
   end
 end
-for entry, n in pairs(planned) do expect('plans in minute ' .. sub(entry, 5) .. ' that the index has not', n, 0) end
+local more = call('HGETALL', WD)
+for i = 1, #more, 2 do
+  expect('entry of the index that stands for more plans is positive', tonumber(more[i + 1]) > 0, true)
+  planned[more[i]] = (planned[more[i]] or 0) - more[i + 1]
+end
+for entry, n in pairs(planned) do expect('plans in minute ' .. select(2, read_entry(entry)) .. ' that the index has not', n, 0) end
 expect('counter of the scheduled', c[4], scheduled)
 
 local parked, labels = 0, call('HGETALL', P .. 'kl')

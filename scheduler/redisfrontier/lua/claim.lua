@@ -94,16 +94,21 @@ end
 local function revisit()
   local entries = {}
   while #entries < CHORES do
-    local minute = call('ZRANGEBYSCORE', WI, '-inf', now, 'LIMIT', 0, 1)[1]
-    if not minute then break end
-    for _, r in ipairs(call('LPOP', P .. 'w:' .. minute, CHORES) or {}) do
-      local e = {}
-      e.level, e.host, e.element = read_plan(r)
-      unindex(e.element, minute)
-      e.element = '\0\0' .. e.element
-      entries[#entries + 1] = e
+    local slot = call('ZRANGEBYSCORE', WI, '-inf', now, 'LIMIT', 0, 1)[1]
+    if not slot then break end
+    local first, length = read_slot(slot)
+    if (first + length - 1) * 60000 > now then -- no more than three in one call, for it gets shorter
+      deal(slot, first, max(1, length / 16))
+    else
+      for _, r in ipairs(call('LPOP', P .. 'w:' .. slot, CHORES) or {}) do
+        local e = {}
+        e.level, e.host, e.element = read_plan(r)
+        unindex(e.element, minute_of(r, first))
+        e.element = '\0\0' .. e.element
+        entries[#entries + 1] = e
+      end
+      tidy(slot)
     end
-    tidy(minute)
   end
   if #entries == 0 then return end
   more = more or #entries >= CHORES

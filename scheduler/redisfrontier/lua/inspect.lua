@@ -37,6 +37,7 @@ local function is_record(r)
   return h == host and is(element)
 end
 local function is_plan(r)
+  if not find(r, raw, 5, true) then return false end
   local _, h, rest = read_plan(r)
   return h == host and sub(rest, 1, 8) == raw
 end
@@ -117,11 +118,17 @@ local stages = {
     end)
   end,
   function() -- calendar
-    local minutes = planned_in(raw)
-    local r, _, minute, ended = each_list(minutes, function(m) return P .. 'w:' .. m end, is_plan)
-    if not r then return nil, ended end
+    local slot, first, length
+    local r, _, _, ended = each_list(planned_in(raw), function(minute)
+      slot, first, length = slot_of(tonumber(minute))
+      return P .. 'w:' .. (slot or '')
+    end, is_plan)
+    if not r then
+      if not ended and (length or 1) > 1 then off = 0 end -- it may be dealt meanwhile; a call has room for all of it
+      return nil, ended
+    end
     local level, _, rest = read_plan(r)
-    return answer('scheduled', level, '\0\0' .. rest, minute * 60000)
+    return answer('scheduled', level, '\0\0' .. rest, minute_of(r, first) * 60000)
   end,
   function() -- parked
     local labels = call('HKEYS', P .. 'kl')

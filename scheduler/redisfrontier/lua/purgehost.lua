@@ -4,7 +4,7 @@
 -- ARGV[1] now  ms; 0 = the server's clock
 -- ARGV[2] host
 -- ARGV[3] where to go on: 1 begin, 2 leases, 3 delayed, 4 calendar, 5 parked, 6 queues
--- ARGV[4] the cursor, minute or label to go on with; empty = from the beginning
+-- ARGV[4] the cursor, slot or label to go on with; empty = from the beginning
 -- ARGV[5] entries of that list still to be looked at; -1 = all
 -- ARGV[6] next_at of the host before it was held
 -- ARGV[7] next_at of the host as it is held
@@ -42,7 +42,7 @@ local function each_page(command, key, look)
 end
 
 -- turn lets the entries of a list pass by, and returns how many were the host's and are gone, and whether all did. read takes
--- one apart; lost is told of each that is gone, if it is given.
+-- one apart; lost is told of the rest of each that is gone, and of all of it, if it is given.
 local function turn(key, read, lost)
   local gone = 0
   if left < 0 then left = call('LLEN', key) end
@@ -53,7 +53,7 @@ local function turn(key, read, lost)
       if h ~= host then
         kept[#kept + 1] = list[i]
       elseif lost then
-        lost(rest)
+        lost(rest, list[i])
       end
     end
     each_chunk('RPUSH', key, kept)
@@ -97,17 +97,18 @@ local stages = {
     return ended
   end,
   function() -- calendar
-    local from = at == '' and '-inf' or format('%.0f', at * 60000)
+    local from = at == '' and '-inf' or format('%.0f', read_slot(at) * 60000)
     while budget > 0 do
-      local minute = call('ZRANGEBYSCORE', WI, from, '+inf', 'LIMIT', 0, 1)[1]
-      if not minute then return true end
-      if minute ~= at then at, left = minute, -1 end
-      local gone, ended = turn(P .. 'w:' .. minute, read_plan, function(rest) unindex(rest, minute) end)
-      tidy(minute)
+      local slot = call('ZRANGEBYSCORE', WI, from, '+inf', 'LIMIT', 0, 1)[1]
+      if not slot then return true end
+      if slot ~= at then at, left = slot, -1 end -- one that was dealt meanwhile counts for another
+      local first = read_slot(slot)
+      local gone, ended = turn(P .. 'w:' .. slot, read_plan, function(rest, r) unindex(rest, minute_of(r, first)) end)
+      tidy(slot)
       removed = removed + gone
       count('s', -gone)
       if not ended then return false end
-      from = '(' .. format('%.0f', minute * 60000)
+      from = '(' .. format('%.0f', first * 60000)
     end
     return false
   end,

@@ -30,10 +30,10 @@ end
 if seen_sweep(budget) then return 0 end
 
 -- The calendar, its index, the links, then the parked, some of each.
-local minutes = call('ZRANGE', P .. 'wi', 0, budget - 1)
-for i = 1, #minutes do call('UNLINK', P .. 'w:' .. minutes[i]) end
-each_chunk('ZREM', P .. 'wi', minutes)
-if #minutes > 0 then return 0 end
+local slots = call('ZRANGE', P .. 'wi', 0, budget - 1)
+for i = 1, #slots do call('UNLINK', P .. 'w:' .. slots[i]) end
+each_chunk('ZREM', P .. 'wi', slots)
+if #slots > 0 then return 0 end
 local buckets = tonumber(call('HGET', M, 'wb') or 1)
 local first = max(0, buckets - budget)
 for i = first, buckets - 1 do call('UNLINK', P .. 'wx:' .. i) end
@@ -50,6 +50,6 @@ if first > 0 then
 end
 local labels = call('HKEYS', P .. 'kl')
 for i = 1, #labels do call('UNLINK', P .. 'k:' .. labels[i]) end
-for key in string.gmatch('kl h r y i l lc t d x g c o hs ce co nb nt no nn cp workers', '%S+') do call('UNLINK', P .. key) end
+for key in string.gmatch('kl h r y i l lc t d x g c o hs wd ce co nb nt no nn cp workers', '%S+') do call('UNLINK', P .. key) end
 call('DEL', M)
 return 1
