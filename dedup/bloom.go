@@ -4,34 +4,37 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
+	"slices"
 	"sync/atomic"
 )
 
 // BloomLayer is the shape of one layer of a Bloom filter, the same in process and in Redis.
 //
-// A layer is an array of blocks of 512 bits, which is a line of a processor's cache (F. Putze, P. Sanders, J. Singler:
-// Cache-, Hash- and Space-Efficient Bloom Filters, 2007). A fingerprint sets Hashes bits of one block. With hi and
-// lo, the two halves of [Fingerprint.Short],
+// A layer is an array of blocks, each of one word of 48 bits for each hash; a fingerprint sets one bit in each word of one block (as
+// the split block Bloom filters of Apache Parquet, whose words have 32 bits; F. Putze, P. Sanders, J. Singler: Cache-, Hash- and
+// Space-Efficient Bloom Filters, 2007). So a look needs one short read and touches one or two lines of a processor's cache, and Lua,
+// whose numbers hold 53 bits, reads a word as one number. With hi and lo, the two halves of [Fingerprint.Short],
 //
 //	block    = hi * Blocks / 2^32, rounded down
 //	x        = (lo * 1500901 + hi * 1832647) mod 2^32
-//	bit i    = (x * multiplier i mod 2^32) / 2^23, rounded down, i from 0 to Hashes-1
-//	position = 512 * block + bit
+//	bit i    = (x * multiplier i mod 2^32) * 48 / 2^32, rounded down, i from 0 to Hashes-1
+//	position = 48 * (Hashes * block + i) + bit i
 //
 // Position p is bit p%64 of word p/64, as in a bitset of bits-and-blooms, and, words written in little endian, bit p%8 of byte
-// p/8, the lowest bit first. The multipliers have 21 bits, so that Lua, whose numbers hold 53, finds the same ones.
+// p/8, the lowest bit first. The multipliers have 21 bits, and Blocks has at most 21 that count, so that Lua finds the same ones.
 // They never change: filters outlive releases.
 type BloomLayer struct {
 	Capacity int64 // fingerprints that it holds at its rate
-	Blocks   int64 // of 64 bytes
+	Blocks   int64 // of 6 bytes for each hash
 	Hashes   int   // bits of a fingerprint, 1 to 16
 }
 
 const (
-	bloomBlockWords = 8 // of 64 bits
-	bloomBlockBits  = 512
-	maxBloomBlocks  = 1 << 31 // 128 GiB: more is a slip of the pen
-	maxBloomHashes  = 16
+	bloomWordBits  = 48
+	maxBloomBlocks = 1 << 31
+	maxBloomBytes  = 1 << 37 // 128 GiB: more is a slip of the pen
+	maxBloomHashes = 16
 )
 
 var bloomMultipliers = [maxBloomHashes]uint32{
@@ -39,35 +42,52 @@ var bloomMultipliers = [maxBloomHashes]uint32{
 	1894825, 1345363, 1711477, 1231955, 2083129, 1564083, 1109871, 1860193,
 }
 
-// BloomMultipliers returns the multipliers, in order.
-func BloomMultipliers() [16]uint32 { return bloomMultipliers }
+// BlockBytes is the size of a block.
+func (l BloomLayer) BlockBytes() int64 { return int64(l.Hashes) * bloomWordBits / 8 }
 
-// Size is the size of the layer in words of 64 bits.
-func (l BloomLayer) Size() int64 { return l.Blocks * bloomBlockWords }
+// Bytes is the size of the layer.
+func (l BloomLayer) Bytes() int64 { return l.Blocks * l.BlockBytes() }
+
+// Size is the size of the layer in words of 64 bits, the last of which may be used in part.
+func (l BloomLayer) Size() int64 { return (l.Bytes() + 7) / 8 }
 
 // Locations appends the positions of the bits that fp has in the layer: what TestLocations of bits-and-blooms takes.
 func (l BloomLayer) Locations(dst []uint64, fp Fingerprint) []uint64 {
 	base, x := l.locate(fp)
 	for _, m := range bloomMultipliers[:l.Hashes] {
-		dst = append(dst, base*64+uint64((x*m)>>23))
+		dst = append(dst, base+bloomBit(x, m))
+		base += bloomWordBits
 	}
 	return dst
 }
 
-// locate returns the first word of fp's block, and what chooses the bits in it.
-func (l BloomLayer) locate(fp Fingerprint) (word uint64, x uint32) {
+// locate returns the position at which fp's block begins, and what chooses the bits in it.
+func (l BloomLayer) locate(fp Fingerprint) (base uint64, x uint32) {
 	hi, lo := binary.BigEndian.Uint32(fp[:4]), binary.BigEndian.Uint32(fp[4:8])
-	return uint64(hi) * uint64(l.Blocks) >> 32 * bloomBlockWords, lo*1500901 + hi*1832647 //nolint:gosec // Blocks is positive
+	block := uint64(hi) * uint64(l.Blocks) >> 32                             //nolint:gosec // Blocks is positive
+	return block * uint64(l.Hashes) * bloomWordBits, lo*1500901 + hi*1832647 //nolint:gosec // Hashes is positive
 }
+
+// Place returns the block of fp in the layer, and in which bit of each of its words fp is; of layers of other shapes the bits are the same.
+func (l BloomLayer) Place(fp Fingerprint) (block int64, bits [maxBloomHashes]byte) {
+	base, x := l.locate(fp)
+	for i, m := range bloomMultipliers {
+		bits[i] = byte(bloomBit(x, m)) //nolint:gosec // less than 48
+	}
+	return int64(base / (uint64(l.Hashes) * bloomWordBits)), bits //nolint:gosec // less than Blocks
+}
+
+// bloomBit is the bit that a multiplier chooses in its word.
+func bloomBit(x, multiplier uint32) uint64 { return uint64(x*multiplier) * bloomWordBits >> 32 }
 
 // Test reports whether words has all bits of fp. Others may call Set meanwhile.
 func (l BloomLayer) Test(words []uint64, fp Fingerprint) bool {
 	at, x := l.locate(fp)
-	block := (*[bloomBlockWords]uint64)(words[at:])
 	all := uint64(1) // no branch a bit: which one is missing cannot be foreseen
 	for _, m := range bloomMultipliers[:l.Hashes] {
-		bit := (x * m) >> 23
-		all &= atomic.LoadUint64(&block[bit>>6&7]) >> (bit & 63)
+		p := at + bloomBit(x, m)
+		all &= atomic.LoadUint64(&words[p>>6]) >> (p & 63)
+		at += bloomWordBits
 	}
 	return all != 0
 }
@@ -75,10 +95,10 @@ func (l BloomLayer) Test(words []uint64, fp Fingerprint) bool {
 // Set sets the bits of fp.
 func (l BloomLayer) Set(words []uint64, fp Fingerprint) {
 	at, x := l.locate(fp)
-	block := words[at : at+bloomBlockWords : at+bloomBlockWords]
 	for _, m := range bloomMultipliers[:l.Hashes] {
-		bit := (x * m) >> 23
-		atomic.OrUint64(&block[bit>>6&7], 1<<(bit&63))
+		p := at + bloomBit(x, m)
+		atomic.OrUint64(&words[p>>6], 1<<(p&63))
+		at += bloomWordBits
 	}
 }
 
@@ -94,9 +114,8 @@ func (l BloomLayer) RateOfBits(fill float64) float64 {
 	if fill >= 1 {
 		return 1
 	}
-	// A fingerprint leaves a bit of its block unset with the probability unset, and a block has a Poisson number of them.
-	unset := math.Exp(float64(l.Hashes) * math.Log1p(-1.0/bloomBlockBits))
-	return bloomRate(-math.Log1p(-fill)/(1-unset), l.Hashes)
+	// A fingerprint leaves a bit of its block's words unset in 47 cases of 48, and a block has a Poisson number of them.
+	return bloomRate(-math.Log1p(-fill)*bloomWordBits, l.Hashes)
 }
 
 // bloomRate is the rate at so many fingerprints a block.
@@ -109,15 +128,11 @@ func bloomRate(load float64, hashes int) float64 {
 	last := int(load + 10*math.Sqrt(load) + 10)
 	factorial, _ := math.Lgamma(float64(first) + 1)
 	share := math.Exp(float64(first)*math.Log(load) - load - factorial)
-	unset := math.Exp(float64(first*hashes) * math.Log1p(-1.0/bloomBlockBits))
-	step := math.Exp(float64(hashes) * math.Log1p(-1.0/bloomBlockBits))
+	unset := math.Exp(float64(first) * math.Log1p(-1.0/bloomWordBits))
+	const step = 1 - 1.0/bloomWordBits
 	sum := 0.0
 	for j := first; j <= last; j++ {
-		all := share
-		for range hashes {
-			all *= 1 - unset
-		}
-		sum += all
+		sum += share * math.Pow(1-unset, float64(hashes))
 		share *= load / float64(j+1)
 		unset *= step
 	}
@@ -134,12 +149,15 @@ type BloomPlan struct {
 	Rate float64 `json:"rate"`
 }
 
-// The first layer takes nine tenths of the rate if its size was asked for, or a tenth if it was not: then there will be
-// more, each nine tenths of the one before. Each layer holds as many as all before it together.
+// The first layer takes nine tenths of the rate if its size was asked for, or three twentieths if it was not: then there will be
+// more, each 0.85 of the one before. Each layer holds as many as all before it together. A layer has the number of hashes
+// that is least work in Redis among those with which it takes hardly more memory than with the best: 8, which the scripts have
+// unrolled, or else the fewest.
 const (
-	bloomFirst      = 4096
+	bloomFirst      = 32_768
 	bloomFirstShare = 0.9
-	bloomTightening = 0.9
+	bloomTightening = 0.85
+	bloomWaste      = 1.04
 	bloomLaterShare = 0.5
 	// MaxBloomLayers is how many layers a filter has at most: enough for a growth of a thousand million times.
 	MaxBloomLayers = 32
@@ -152,7 +170,7 @@ func (p BloomPlan) Check() error {
 		return fmt.Errorf("the rate of a Bloom filter (%g) must lie between 0.000001 and 0.5", p.Rate)
 	case p.Expected < 0:
 		return fmt.Errorf("a Bloom filter for %d fingerprints", p.Expected)
-	case float64(p.Expected)*40 > maxBloomBlocks*bloomBlockBits:
+	case float64(p.Expected)*40/8 > maxBloomBytes:
 		return fmt.Errorf("a Bloom filter for %d fingerprints takes more than 128 GiB", p.Expected)
 	}
 	return nil
@@ -169,23 +187,27 @@ func (p BloomPlan) Layer(i int) BloomLayer {
 		}
 	}
 	if i > 1 {
-		capacity <<= min(i-1, 62)
+		capacity <<= max(0, min(i-1, bits.LeadingZeros64(uint64(capacity))-14)) //nolint:gosec // positive
 	}
-	// Without blocks the best number is log2(1/rate); with them it is somewhat less.
-	ideal := -math.Log2(rate)
-	best := BloomLayer{}
-	for hashes := max(1, min(int(0.6*ideal), maxBloomHashes-4)); hashes <= min(int(ideal)+1, maxBloomHashes); hashes++ {
-		blocks := int64(math.Ceil(float64(capacity) / bloomLoad(rate, hashes)))
-		if best.Blocks == 0 || blocks < best.Blocks {
-			best = BloomLayer{Capacity: capacity, Blocks: blocks, Hashes: hashes}
-		}
+	var shapes []BloomLayer
+	least := int64(math.MaxInt64)
+	// Without blocks the best number is log2(1/rate); with them it is somewhat more.
+	for hashes := 1; hashes <= min(int(-math.Log2(rate))+4, maxBloomHashes); hashes++ {
+		blocks := int64(min(math.Ceil(float64(capacity)/bloomLoad(rate, hashes)), 1<<55)) // the last layers are never reached
+		coarse := max(0, bits.Len64(uint64(blocks))-21)                                   //nolint:gosec // positive
+		l := BloomLayer{Capacity: capacity, Blocks: (blocks + 1<<coarse - 1) >> coarse << coarse, Hashes: hashes}
+		shapes, least = append(shapes, l), min(least, l.Bytes())
 	}
-	return best
+	shapes = slices.DeleteFunc(shapes, func(l BloomLayer) bool { return float64(l.Bytes()) > bloomWaste*float64(least) })
+	if i := slices.IndexFunc(shapes, func(l BloomLayer) bool { return l.Hashes == 8 }); i >= 0 {
+		return shapes[i]
+	}
+	return shapes[0]
 }
 
 // bloomLoad is how many fingerprints a block may hold at a rate.
 func bloomLoad(rate float64, hashes int) float64 {
-	low, high := 0.0, float64(bloomBlockBits)
+	low, high := 0.0, 10.0*bloomWordBits
 	for range 40 {
 		middle := (low + high) / 2
 		if bloomRate(middle, hashes) > rate {

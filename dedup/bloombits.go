@@ -22,7 +22,7 @@ type BloomBitsLayer struct {
 	BloomLayer
 
 	Added int64    // fingerprints in it
-	Words []uint64 // Blocks*8 of them
+	Words []uint64 // as many as Size says
 }
 
 // The errors of [BloomBits.ReadFrom].
@@ -31,13 +31,15 @@ var (
 	ErrNotBloom = errors.New("no Bloom filter of lycosa")
 	// ErrNewerBloom says that a newer lycosa wrote the filter.
 	ErrNewerBloom = errors.New("Bloom filter of a newer version")
+	// ErrOlderBloom says that a version of lycosa before the first release wrote the filter, whose bits lie elsewhere.
+	ErrOlderBloom = errors.New("Bloom filter of a version before the first release")
 	// ErrDamagedBloom says that a file is cut short or changed.
 	ErrDamagedBloom = errors.New("damaged Bloom filter")
 )
 
 const (
 	bloomMagic   = "lycosa bloom\n"
-	bloomVersion = 1
+	bloomVersion = 2
 )
 
 var bloomTable = crc64.MakeTable(crc64.ECMA)
@@ -110,7 +112,7 @@ func (s *summed) Read(b []byte) (int, error) {
 }
 
 // ReadFrom implements [io.ReaderFrom]. It reads what WriteTo wrote and not beyond. An error wraps [ErrNotBloom], [ErrNewerBloom],
-// [ErrDamagedBloom] or what the reader said; b is then unchanged.
+// [ErrOlderBloom], [ErrDamagedBloom] or what the reader said; b is then unchanged.
 func (b *BloomBits) ReadFrom(r io.Reader) (int64, error) {
 	in := &summed{r: r, sum: crc64.New(bloomTable)}
 	read, err := readBloom(in)
@@ -128,8 +130,11 @@ func readBloom(in *summed) (*BloomBits, error) {
 	if string(head[:len(bloomMagic)]) != bloomMagic {
 		return nil, ErrNotBloom
 	}
-	if v := binary.LittleEndian.Uint32(head[len(bloomMagic):]); v > bloomVersion {
+	switch v := binary.LittleEndian.Uint32(head[len(bloomMagic):]); {
+	case v > bloomVersion:
 		return nil, fmt.Errorf("%w: %d, this build reads %d", ErrNewerBloom, v, bloomVersion)
+	case v == 1:
+		return nil, fmt.Errorf("%w: %d, this build reads %d", ErrOlderBloom, v, bloomVersion)
 	}
 	head = make([]byte, 8+8+4)
 	if _, err := io.ReadFull(in, head); err != nil {
@@ -188,7 +193,7 @@ func readBloomLayer(in io.Reader) (l BloomBitsLayer, err error) {
 }
 
 func (l *BloomBitsLayer) check() error {
-	if l.Capacity < 1 || l.Blocks < 1 || l.Blocks > maxBloomBlocks || l.Hashes < 1 || l.Hashes > maxBloomHashes || l.Added < 0 {
+	if l.Capacity < 1 || l.Blocks < 1 || l.Blocks > maxBloomBlocks || l.Hashes < 1 || l.Hashes > maxBloomHashes || l.Bytes() > maxBloomBytes || l.Added < 0 {
 		return fmt.Errorf("%w: a layer of %d blocks, %d hashes, %d of %d fingerprints", ErrDamagedBloom, l.Blocks, l.Hashes, l.Added, l.Capacity)
 	}
 	return nil

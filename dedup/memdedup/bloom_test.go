@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"math/bits"
 	"slices"
 	"testing"
 
@@ -65,9 +66,9 @@ func TestBloomPositionsNeverChange(t *testing.T) {
 	t.Parallel()
 	l := dedup.BloomLayer{Capacity: 1000, Blocks: 1000, Hashes: 8}
 	for short, want := range map[uint64][]uint64{
-		0x0123456789abcdef: {2247, 2090, 2247, 2522, 2407, 2261, 2444, 2492},
-		0xffffffffffffffff: {511_645, 511_989, 511_911, 511_530, 511_689, 511_639, 511_711, 511_953},
-		0:                  {0, 0, 0, 0, 0, 0, 0, 0},
+		0x0123456789abcdef: {1554, 1587, 1650, 1724, 1761, 1796, 1861, 1913},
+		0xffffffffffffffff: {383_630, 383_710, 383_751, 383_764, 383_826, 383_870, 383_924, 383_995},
+		0:                  {0, 48, 96, 144, 192, 240, 288, 336},
 	} {
 		if got := l.Locations(nil, dedup.FromShort(short)); !slices.Equal(got, want) {
 			t.Errorf("%016x: %v, want %v", short, got, want)
@@ -145,7 +146,9 @@ func TestForeignNewerAndDamagedBloomsAreRefused(t *testing.T) {
 	}
 	whole := file.Bytes()
 	newer := slices.Clone(whole)
-	binary.LittleEndian.PutUint32(newer[len("lycosa bloom\n"):], 2)
+	binary.LittleEndian.PutUint32(newer[len("lycosa bloom\n"):], 3)
+	older := slices.Clone(whole)
+	binary.LittleEndian.PutUint32(older[len("lycosa bloom\n"):], 1)
 	promising := slices.Clone(whole[:100]) // a head that promises 2^31 blocks
 	binary.LittleEndian.PutUint64(promising[45:], 1<<31)
 	for name, tc := range map[string]struct {
@@ -155,6 +158,7 @@ func TestForeignNewerAndDamagedBloomsAreRefused(t *testing.T) {
 		"empty":     {nil, dedup.ErrNotBloom},
 		"foreign":   {[]byte("GIF89a, a picture of a spider, and a long one"), dedup.ErrNotBloom},
 		"newer":     {newer, dedup.ErrNewerBloom},
+		"older":     {older, dedup.ErrOlderBloom},
 		"promising": {promising, dedup.ErrDamagedBloom},
 	} {
 		if _, err := LoadBloom(bytes.NewReader(tc.file)); !errors.Is(err, tc.want) {
@@ -171,6 +175,20 @@ func TestForeignNewerAndDamagedBloomsAreRefused(t *testing.T) {
 		changed[at] ^= 1
 		if _, err := LoadBloom(bytes.NewReader(changed)); !errors.Is(err, dedup.ErrDamagedBloom) {
 			t.Fatalf("byte %d changed: %v", at, err)
+		}
+	}
+}
+
+// Lua multiplies 32 bits by the number of blocks, and has 53.
+func TestBlocksAreExactInLua(t *testing.T) {
+	t.Parallel()
+	for _, expected := range []int64{0, 1, 1e6, 1e8, 12_345_678_901} {
+		plan := dedup.BloomPlan{Expected: expected, Rate: 0.001}
+		for i := range dedup.MaxBloomLayers {
+			l := plan.Layer(i)
+			if n := bits.Len64(uint64(l.Blocks)) - bits.TrailingZeros64(uint64(l.Blocks)); n > 21 || l.Blocks < 1 || l.Bytes() < 1 {
+				t.Errorf("layer %d of %d: %d blocks have %d bits", i, expected, l.Blocks, n)
+			}
 		}
 	}
 }

@@ -34,11 +34,15 @@ type Filter struct {
 	prefix  string
 	keys    []string
 	scripts scripts
+	hint    Hint
 }
 
 var _ dedup.Filter = (*Filter)(nil)
 
 var filterName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// version is that of what the keys hold. A filter of another one is refused.
+const version = "2"
 
 // batch is the most fingerprints that one script gets, so that none blocks Redis for long.
 const batch = 500
@@ -69,12 +73,18 @@ func Open(ctx context.Context, client redis.UniversalClient, c Config) (*Filter,
 	}
 	f := &Filter{client: client, spec: spec, exact: c.Exact, prefix: "lycosa:dedup:{" + c.Name + "}:", scripts: scriptsOf(spec.Kind)}
 	f.keys = []string{f.prefix + "m", f.prefix + "!"}
-	has, err := f.scripts.create.Run(ctx, client, []string{f.keys[0], f.prefix + "bp"}, spec.String(), layers, spec.SetBits(1)).Text()
+	has, err := f.scripts.create.Run(ctx, client, []string{f.keys[0], f.prefix + "bp"}, spec.String(), layers, spec.Sets(1), version).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("filter %s: %w", c.Name, err)
 	}
-	if has != spec.String() {
-		return nil, &SpecError{Name: c.Name, Has: has, Want: spec.String()}
+	if len(has) != 2 {
+		return nil, errReply
+	}
+	if has[1] != version {
+		return nil, fmt.Errorf("filter %s: another version of lycosa made it, whose keys this one cannot read: use another name", c.Name)
+	}
+	if is, _ := has[0].(string); is != spec.String() {
+		return nil, &SpecError{Name: c.Name, Has: is, Want: spec.String()}
 	}
 	return f, nil
 }
@@ -105,10 +115,7 @@ func inBatches(fps []dedup.Fingerprint, do func(first int, part []dedup.Fingerpr
 func (f *Filter) Add(ctx context.Context, fps ...dedup.Fingerprint) (fresh []bool, err error) {
 	fresh = make([]bool, len(fps))
 	err = inBatches(fps, func(first int, part []dedup.Fingerprint) error {
-		args := make([]any, len(part))
-		for i, fp := range part {
-			args[i] = f.spec.Kind.AppendFingerprint(nil, fp)
-		}
+		args := f.args(part)
 		answers, counter, err := f.add(ctx, args)
 		if err == nil && f.exact != nil {
 			err = Settle(ctx, f.exact, part, answers, counter, f.add, f.confirm)
@@ -124,21 +131,31 @@ func (f *Filter) Add(ctx context.Context, fps ...dedup.Fingerprint) (fresh []boo
 	return fresh, nil
 }
 
+// args returns the fingerprints as the scripts take them.
+func (f *Filter) args(fps []dedup.Fingerprint) []any {
+	args := make([]any, 0, len(fps)*f.spec.Kind.Args())
+	for _, fp := range fps {
+		args = f.hint.AppendArgs(args, f.spec.Kind, fp)
+	}
+	return args
+}
+
 func (f *Filter) add(ctx context.Context, args []any) (answers []byte, counter string, err error) {
 	reply, err := f.run(ctx, f.scripts.add, args...)
 	if err != nil {
 		return nil, "", err
 	}
 	list, _ := reply.([]any)
-	if len(list) != 2 {
+	if len(list) != 3 {
 		return nil, "", errReply
 	}
 	text, ok1 := list[0].(string)
 	counter, ok2 := list[1].(string)
-	if !ok1 || !ok2 || len(text) != len(args) {
+	told, ok3 := list[2].(string)
+	if !ok1 || !ok2 || !ok3 || len(text) != len(args)/f.spec.Kind.Args() {
 		return nil, "", errReply
 	}
-	return []byte(text), counter, nil
+	return []byte(text), counter, f.hint.Told(f.spec.Kind, told)
 }
 
 var errReply = errors.New("unexpected reply of redis")
@@ -153,17 +170,22 @@ func (f *Filter) confirm(ctx context.Context, args []any) error {
 func (f *Filter) Has(ctx context.Context, fps ...dedup.Fingerprint) (seen []bool, err error) {
 	seen = make([]bool, len(fps))
 	err = inBatches(fps, func(first int, part []dedup.Fingerprint) error {
-		args := make([]any, len(part))
-		for i, fp := range part {
-			args[i] = f.spec.Kind.AppendFingerprint(nil, fp)
-		}
+		args := f.args(part)
 		reply, err := f.run(ctx, f.scripts.has, args...)
 		if err != nil {
 			return err
 		}
-		text, ok := reply.(string)
-		if !ok || len(text) != len(part) {
+		list, _ := reply.([]any)
+		if len(list) != 2 {
 			return errReply
+		}
+		text, ok1 := list[0].(string)
+		told, ok2 := list[1].(string)
+		if !ok1 || !ok2 || len(text) != len(part) {
+			return errReply
+		}
+		if err := f.hint.Told(f.spec.Kind, told); err != nil {
+			return err
 		}
 		var ask []dedup.Fingerprint
 		for i := range part {
@@ -312,7 +334,7 @@ func ParseStats(spec Spec, count int64, info any) (Stats, error) {
 			}
 			missed *= 1 - l.Rate(holds)
 			if looked := numbers[i+3]; looked > 0 {
-				measured *= 1 - l.RateOfBits(float64(numbers[i+4])/float64(looked*512))
+				measured *= 1 - l.RateOfBits(float64(numbers[i+4])/float64(looked*l.BlockBytes()*8))
 			}
 		}
 		s.Rate, s.Measured = 1-missed, 1-measured
@@ -348,15 +370,14 @@ func ReadBits(ctx context.Context, client redis.UniversalClient, prefix string, 
 		l.Capacity, errs[0] = strconv.ParseInt(fields[3*n], 10, 64)
 		l.Blocks, errs[1] = strconv.ParseInt(fields[3*n+1], 10, 64)
 		l.Hashes, errs[2] = strconv.Atoi(fields[3*n+2])
-		if err := errors.Join(errs[:]...); err != nil || l.Blocks > maxBlocks {
-			return nil, fmt.Errorf("layer %d at %sbp: %d blocks, %w", n, prefix, l.Blocks, err)
+		if err := errors.Join(errs[:]...); err != nil || l.Blocks < 1 || l.Hashes < 1 || l.Blocks > maxLayer || l.Bytes() > maxLayer {
+			return nil, fmt.Errorf("layer %d at %sbp: %d blocks of %d hashes, %w", n, prefix, l.Blocks, l.Hashes, err)
 		}
 		l.Added = l.Capacity
 		if n == layers-1 {
 			l.Added = added
 		}
-		l.Words = make([]uint64, l.Size())
-		if err := readLayer(ctx, client, prefix, n, l.Words); err != nil {
+		if err := readLayer(ctx, client, prefix, n, &l); err != nil {
 			return nil, err
 		}
 		bits.Layers = append(bits.Layers, l)

@@ -343,3 +343,114 @@ func TestMeasuredRateIsThatOfUnseenOnes(t *testing.T) {
 		}
 	}
 }
+
+// Scripts find by themselves what a process did not tell them, or told from a time when the filter was smaller.
+func TestOutdatedHintsDoNoHarm(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	edges := []dedup.Fingerprint{
+		dedup.FromShort(0), dedup.FromShort(1), dedup.FromShort(1<<32 - 1), dedup.FromShort(1 << 32), dedup.FromShort(1<<63 - 1),
+		dedup.FromShort(1 << 63), dedup.FromShort(1<<63 + 1), dedup.FromShort(math.MaxUint64), dedup.FromShort(math.MaxUint64 - 1<<32 + 1),
+		dedup.FromShort(math.MaxUint64 - 1<<32), dedup.FromShort(1<<62 - 1), dedup.FromShort(1 << 62), dedup.FromShort(3 << 62),
+	}
+	for _, spec := range []redisdedup.Spec{{}, {Expected: 5000}, {Kind: redisdedup.Bloom, Rate: 1e-6}, {Kind: redisdedup.Bloom, Rate: 0.001, Expected: 1000}} {
+		f := open(t, client, spec, nil)
+		name := fmt.Sprint("f", names.Load())
+		again := func() *redisdedup.Filter {
+			other, err := redisdedup.Open(t.Context(), client, redisdedup.Config{Name: name, Spec: spec})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return other
+		}
+		count := func(f *redisdedup.Filter, fps []dedup.Fingerprint) (fresh int) {
+			is, err := f.Add(t.Context(), fps...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range is {
+				if is[i] {
+					fresh++
+				}
+			}
+			return fresh
+		}
+		late, fps := again(), random(11, 40_000)
+		count(late, fps[:100])
+		count(f, fps[:39_000])
+		tolerated := 4 // by 40,000 looks into a Bloom filter of 0.001
+		if spec.Kind != redisdedup.Bloom {
+			tolerated = 0
+		}
+		for who, other := range map[string]*redisdedup.Filter{"late": late, "new": again()} {
+			if n := count(other, fps[:39_000]); n != 0 {
+				t.Errorf("%s: %d that were seen are new to one who is %s", spec, n, who)
+			}
+		}
+		if n := count(late, fps[39_000:]); n < 1000-tolerated {
+			t.Errorf("%s: %d of 1000 are new", spec, n)
+		}
+		if n := count(again(), edges); n < len(edges)-tolerated {
+			t.Errorf("%s: %d of %d edges are new", spec, n, len(edges))
+		}
+		if n := count(f, edges); n != 0 {
+			t.Errorf("%s: %d of the edges are new to one who was told", spec, n)
+		}
+	}
+}
+
+// A server that packs no sets of so many integers does not keep them in order.
+func TestSetsAreSplitHoweverRedisKeepsThem(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	if err := client.ConfigSet(t.Context(), "set-max-intset-entries", "64").Err(); err != nil {
+		t.Fatal(err)
+	}
+	f, fps := open(t, client, redisdedup.Spec{}, nil), random(12, 5000)
+	if _, err := f.Add(t.Context(), fps...); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := f.Has(t.Context(), fps...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range seen {
+		if !seen[i] {
+			t.Fatalf("fingerprint %d was lost", i)
+		}
+	}
+}
+
+func TestFilterOfAnotherVersionIsRefusedAndPurged(t *testing.T) {
+	t.Parallel()
+	client := dial(t, servers.Redis(t).URL)
+	c := redisdedup.Config{Name: "old", Spec: redisdedup.Spec{Kind: redisdedup.Bloom}}
+	f, err := redisdedup.Open(t.Context(), client, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As it was before the first release.
+	const m = "lycosa:dedup:{old}:m"
+	pipe := client.Pipeline()
+	pipe.HDel(t.Context(), m, "fv", "sn")
+	pipe.HSet(t.Context(), m, "si", 2, "sp", 1)
+	for i := range 5 {
+		pipe.SAdd(t.Context(), fmt.Sprint("lycosa:dedup:{old}:s:", i), i)
+	}
+	pipe.Set(t.Context(), "lycosa:dedup:{old}:bp", "4096 3000 7 ", 0)
+	for i := range 3 {
+		pipe.Set(t.Context(), fmt.Sprint("lycosa:dedup:{old}:b:0:", i), "x", 0)
+	}
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := redisdedup.Open(t.Context(), client, c); err == nil || !strings.Contains(err.Error(), "another version") {
+		t.Errorf("opened: %v", err)
+	}
+	if err := f.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := client.Keys(t.Context(), "*").Result(); err != nil || len(keys) > 0 {
+		t.Errorf("%q are left, %v", keys, err)
+	}
+}

@@ -35,9 +35,9 @@ func Settle(ctx context.Context, exact dedup.Exact, fps []dedup.Fingerprint, ans
 		if len(retry) == 0 {
 			break
 		}
-		args := make([]any, len(retry))
-		for j, i := range retry {
-			args[j] = Insist(fps[i], counter, asked)
+		args := make([]any, 0, len(retry)*TwoTier.Args())
+		for _, i := range retry {
+			args = AppendInsist(args, fps[i], counter, asked)
 		}
 		replies, now, err := again(ctx, args)
 		if err != nil {
@@ -78,13 +78,13 @@ func Ask(ctx context.Context, exact dedup.Exact, fps []dedup.Fingerprint, answer
 	return unseen, nil
 }
 
-// Insist is how a script is given a fingerprint that the exact store does not have; counter is what the script said before the
-// store was asked.
-func Insist(fp dedup.Fingerprint, counter string, asked int) []byte {
+// AppendInsist appends a fingerprint that the exact store does not have, as a script takes it; counter is what the script said before
+// the store was asked.
+func AppendInsist(args []any, fp dedup.Fingerprint, counter string, asked int) []any {
 	if asked >= maxAsked {
 		counter = "!"
 	}
-	return append(append(make([]byte, 0, 8+len(counter)), fp[:8]...), counter...)
+	return append(args, append(appendBits(nil, fp), counter...), "", "", "")
 }
 
 // Confirm puts what is new or pending into the exact store, and then tells Redis by confirm.

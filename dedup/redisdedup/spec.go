@@ -3,7 +3,6 @@ package redisdedup
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"strconv"
 	"strings"
 
@@ -19,7 +18,7 @@ const (
 	IntSet Kind = "intset"
 	// Set keeps them in one plain set of decimal numbers, which is easy to read with redis-cli: 60 bytes each.
 	Set Kind = "set"
-	// Bloom keeps a Bloom filter that grows: 1.3 bytes each at a rate of 1 %, 2 at 0.1 %. The rate is that of pages that are lost.
+	// Bloom keeps a Bloom filter that grows: 1.3 bytes each at a rate of 1 %, 2.1 at 0.1 %. The rate is that of pages that are lost.
 	Bloom Kind = "bloom"
 	// TwoTier keeps a Bloom filter in Redis and asks another store, exact and cheap, about what looks seen: no page is
 	// lost. The price is a look-up in that store for each link that was seen before and that no process remembers.
@@ -34,7 +33,7 @@ type Spec struct {
 	// Default 0.001.
 	Rate float64
 	// Expected, of IntSet, Bloom and TwoTier, is how many fingerprints there will be. If it is 0 the filter begins small: a Bloom
-	// filter takes up to four times the memory as it grows, sets of integers take twice the work.
+	// filter takes up to four times the memory as it grows, sets of integers take a third more work.
 	Expected int64
 }
 
@@ -119,22 +118,25 @@ func (s Spec) String() string {
 	return text
 }
 
-// load is how many fingerprints a set of integers holds on average: LOAD in lua/seen_intset.lua.
-const load = 186
+// load is how many fingerprints a set of integers holds on average, and mostSets how many there are at most: LOAD and MOST in
+// lua/seen_intset.lua.
+const (
+	load     = 200
+	mostSets = 1 << 31
+)
 
-// SetBits returns the binary logarithm of the sets of integers with which one of so many partitions begins: as many as there are when all
-// that is expected is in them, or fewer by up to a half.
-func (s Spec) SetBits(partitions int) int {
+// Sets returns the number of sets of integers with which one of so many partitions begins: what is expected fills them.
+func (s Spec) Sets(partitions int) int64 {
 	if s.Kind != IntSet {
-		return 0
+		return 1
 	}
-	return max(0, bits.Len64(uint64(s.Expected/int64(partitions)/load))-1) //nolint:gosec // Check has seen to that
+	return min(max(1, s.Expected/int64(partitions)/load), mostSets)
 }
 
 func (s Spec) plan() dedup.BloomPlan { return dedup.BloomPlan{Expected: s.Expected, Rate: s.Rate} }
 
-// maxBlocks is as many as Lua can tell apart: see dedup.BloomLayer.
-const maxBlocks = 1 << 21
+// maxLayer is how large a layer may be in one partition: 256 MiB.
+const maxLayer = 1 << 28
 
 // Fits returns an error if the filter takes more partitions than so many.
 func (s Spec) Fits(partitions int) error {
@@ -143,9 +145,9 @@ func (s Spec) Fits(partitions int) error {
 	}
 	plan := s.plan()
 	plan.Expected = (plan.Expected + int64(partitions) - 1) / int64(partitions)
-	if l := plan.Layer(0); l.Blocks > maxBlocks {
+	if l := plan.Layer(0); l.Bytes() > maxLayer {
 		return fmt.Errorf("filter %s: its first layer takes %d MiB in each of %d partitions, at most %d are allowed: use more partitions",
-			s, l.Blocks>>14, partitions, maxBlocks>>14)
+			s, l.Bytes()>>20, partitions, maxLayer>>20)
 	}
 	return nil
 }
@@ -164,19 +166,12 @@ func (s Spec) Layers(partitions int) (string, error) {
 	var text []byte
 	for i := range dedup.MaxBloomLayers {
 		l := plan.Layer(i)
-		if l.Blocks > maxBlocks {
+		if l.Bytes() > maxLayer {
 			// From here on each layer is as large as one can be, and not larger.
-			l = dedup.BloomLayer{Capacity: l.Capacity * maxBlocks / l.Blocks, Blocks: maxBlocks, Hashes: l.Hashes}
+			most := int64(maxLayer) / l.BlockBytes() >> 10 << 10 // Lua tells 21 bits of it apart
+			l = dedup.BloomLayer{Capacity: int64(float64(l.Capacity) * float64(most) / float64(l.Blocks)), Blocks: most, Hashes: l.Hashes}
 		}
 		text = fmt.Appendf(text, "%d %d %d ", l.Capacity, l.Blocks, l.Hashes)
 	}
 	return string(text), nil
-}
-
-// AppendFingerprint appends a fingerprint in the form that the scripts of the kind take.
-func (k Kind) AppendFingerprint(dst []byte, fp dedup.Fingerprint) []byte {
-	if k == Bloom || k == TwoTier {
-		return append(dst, fp[:8]...)
-	}
-	return fp.AppendDecimal(dst)
 }

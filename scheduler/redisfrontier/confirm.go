@@ -99,7 +99,7 @@ func (f *Frontier) confirmAt(ctx context.Context, server *redis.Client, calls []
 		if err == nil {
 			continue
 		}
-		if n, ok := c.reply.(int64); ok {
+		if n, _, ok := pushed(c.reply); ok {
 			c.added = max(c.added, n)
 		}
 		c.done, c.again, c.noted, c.reply, c.err = false, true, false, nil, err

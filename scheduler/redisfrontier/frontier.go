@@ -155,9 +155,10 @@ type Frontier struct {
 	patience   time.Duration
 	confirm    int
 	seedKey    string
-	originals  int         // kept for Compare
-	seen       *seenScript // of the crawl's kind of filter
-	exact      dedup.Exact // nil: none
+	originals  int               // kept for Compare
+	seen       *seenScript       // of the crawl's kind of filter
+	hints      []redisdedup.Hint // of each partition
+	exact      dedup.Exact       // nil: none
 	log        *slog.Logger
 	now        func() time.Time // nil: the server's clock
 
@@ -250,6 +251,7 @@ func (f *Frontier) enter(ctx context.Context, c Config, create bool) error {
 		}
 		f.info, f.epoch, f.seen = info, info.Epoch, seenScripts[info.Filter.Kind]
 		f.keys, f.marks = f.keys[:0], f.marks[:0]
+		f.hints = make([]redisdedup.Hint, info.Partitions)
 		for p := range info.Partitions {
 			keys := partitionKeys(f.crawl, f.epoch, p)
 			f.keys, f.marks = append(f.keys, keys), append(f.marks, keys[0])
@@ -374,7 +376,7 @@ func (f *Frontier) initPartitions(ctx context.Context) error {
 	}
 	calls := make([]*call, len(f.keys))
 	for p := range calls {
-		calls[p] = f.call(initScript, p, schema, f.info.Pace.Delay.Milliseconds(), f.info.Pace.Concurrency, layers, f.info.Filter.SetBits(len(f.keys)))
+		calls[p] = f.call(initScript, p, schema, f.info.Pace.Delay.Milliseconds(), f.info.Pace.Concurrency, layers, f.info.Filter.Sets(len(f.keys)))
 	}
 	return f.confirmed(ctx, calls)
 }

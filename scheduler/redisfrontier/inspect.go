@@ -39,7 +39,7 @@ func (f *Frontier) Inspect(ctx context.Context, host string, id dedup.Fingerprin
 
 // search calls inspect.lua until it has an answer.
 func (f *Frontier) search(ctx context.Context, host string, id dedup.Fingerprint) (w scheduler.Whereabouts, err error) {
-	fp := f.info.Filter.Kind.AppendFingerprint(nil, id)
+	fp := f.hints[f.partition(host)].AppendArgs(nil, f.info.Filter.Kind, id)[0]
 	var stage, at, off any = 1, "", 0
 	for {
 		c := f.call(f.seen.inspect, f.partition(host), host, fp, binary.BigEndian.AppendUint64(nil, id.Short()), stage, at, off, inspectStep)

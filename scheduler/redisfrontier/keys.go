@@ -27,7 +27,7 @@ import (
 //	                         n seen, ni those of them that Know brought, u duplicates, k done, x dead, g gone, xt and gt those of them whose letters made room,
 //	                         r retries, e expired, b hosts with tasks,
 //	                         i items, j bytes; q last token, t last time, z paused, w waited for until; pd, pc the crawl's
-//	                         delay and concurrency; si, sp, bn, ba, cn the state of the filter, by its kind; wb buckets of
+//	                         delay and concurrency; sn, bn, ba, cn the state of the filter, by its kind; wb buckets of
 //	                         wx; lb buckets of ln, lc the linked pages; gh, gs, gl, gc how far a sweep came
 //	!                 -      never exists (see lua/prelude.lua)
 //	h                 hash   host -> packed record

@@ -30,12 +30,12 @@ func (f *Frontier) Know(ctx context.Context, fps ...dedup.Fingerprint) (fresh in
 
 // know tells all partitions of some fingerprints.
 func (f *Frontier) know(ctx context.Context, fps []dedup.Fingerprint) (fresh int, err error) {
-	args := make([]any, len(fps))
-	for i, fp := range fps {
-		args[i] = f.info.Filter.Kind.AppendFingerprint(nil, fp)
-	}
 	calls := make([]*call, len(f.keys))
 	for p := range calls {
+		var args []any
+		for _, fp := range fps {
+			args = f.hints[p].AppendArgs(args, f.info.Filter.Kind, fp)
+		}
 		calls[p] = f.call(f.seen.know, p, args...)
 	}
 	if err := f.confirmed(ctx, calls); err != nil {
@@ -43,7 +43,7 @@ func (f *Frontier) know(ctx context.Context, fps []dedup.Fingerprint) (fresh int
 	}
 	isNew := make([]bool, len(fps))
 	for p, c := range calls {
-		answers, counter, err := parseKnown(c.reply, len(fps))
+		answers, counter, err := f.parseKnown(c, len(fps))
 		if err == nil && f.exact != nil {
 			err = redisdedup.Settle(ctx, f.exact, fps, answers, counter,
 				func(ctx context.Context, args []any) ([]byte, string, error) { return f.knowAgain(ctx, p, args) },
@@ -72,18 +72,19 @@ func (f *Frontier) knowAgain(ctx context.Context, part int, args []any) (answers
 	if err := f.confirmed(ctx, []*call{c}); err != nil {
 		return nil, "", err
 	}
-	return parseKnown(c.reply, len(args))
+	return f.parseKnown(c, len(args)/f.info.Filter.Kind.Args())
 }
 
-func parseKnown(reply any, n int) (answers []byte, counter string, err error) {
-	list, _ := reply.([]any)
-	if len(list) != 2 {
+func (f *Frontier) parseKnown(c *call, n int) (answers []byte, counter string, err error) {
+	list, _ := c.reply.([]any)
+	if len(list) != 3 {
 		return nil, "", errReply
 	}
 	text, ok1 := list[0].(string)
 	counter, ok2 := list[1].(string)
-	if !ok1 || !ok2 || len(text) != n {
+	told, ok3 := list[2].(string)
+	if !ok1 || !ok2 || !ok3 || len(text) != n {
 		return nil, "", errReply
 	}
-	return []byte(text), counter, nil
+	return []byte(text), counter, f.hints[c.part].Told(f.info.Filter.Kind, told)
 }

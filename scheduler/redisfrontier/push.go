@@ -98,7 +98,7 @@ func (f *Frontier) batches(tasks []scheduler.Task) (all []*batch, fps []uint64, 
 		if !ok {
 			b.hosts = append(b.hosts, t.Host)
 		}
-		b.args[t.Host] = append(args, f.info.Filter.Kind.AppendFingerprint(nil, t.ID), how(t), appendElement(nil, 0, 0, t))
+		b.args[t.Host] = append(f.hints[part].AppendArgs(args, f.info.Filter.Kind, t.ID), how(t), appendElement(nil, 0, 0, t))
 		if f.exact != nil {
 			b.fps[t.Host] = append(b.fps[t.Host], t.ID)
 		}
@@ -129,6 +129,20 @@ func how(t *scheduler.Task) string {
 	return string(b)
 }
 
+// taskArgs is how many arguments of push.lua a task takes.
+func (f *Frontier) taskArgs() int { return f.info.Filter.Kind.Args() + 2 }
+
+// pushed reads the number of tasks queued, and what the filter told, from a reply of push.lua.
+func pushed(reply any) (added int64, told string, ok bool) {
+	list, _ := reply.([]any)
+	if len(list) < 2 {
+		return 0, "", false
+	}
+	added, ok1 := list[0].(int64)
+	told, ok2 := list[1].(string)
+	return added, told, ok1 && ok2
+}
+
 // push calls push.lua.
 func (f *Frontier) push(ctx context.Context, batches []*batch) (added int, err error) {
 	calls := make([]*call, len(batches))
@@ -139,23 +153,27 @@ func (f *Frontier) push(ctx context.Context, batches []*batch) (added int, err e
 			args[0] = 0
 		}
 		for _, host := range b.hosts {
-			args = append(args, host, len(b.args[host])/3)
+			args = append(args, host, len(b.args[host])/f.taskArgs())
 			args = append(args, b.args[host]...)
 		}
 		calls[i] = f.call(f.seen.push, b.part, args...)
 	}
 	err = f.confirmed(ctx, calls)
 	for i, c := range calls {
-		n, ok := c.reply.(int64)
-		if list, _ := c.reply.([]any); len(list) == 3 {
-			n, ok = list[0].(int64)
-			batches[i].counter, _ = list[1].(string)
-			text, _ := list[2].(string)
+		n, told, ok := pushed(c.reply)
+		if list, _ := c.reply.([]any); len(list) == 4 {
+			batches[i].counter, _ = list[2].(string)
+			text, _ := list[3].(string)
 			batches[i].answers = []byte(text)
 			ok = ok && len(text) == batches[i].tasks
 		}
 		if c.done && !ok {
 			return added, errReply
+		}
+		if ok {
+			if err := f.hints[c.part].Told(f.info.Filter.Kind, told); err != nil {
+				return added, err
+			}
 		}
 		if n = max(n, c.added); n > 0 {
 			added += int(n)

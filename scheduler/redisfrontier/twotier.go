@@ -54,9 +54,9 @@ func (f *Frontier) ask(ctx context.Context, b *batch, asked int) (*batch, error)
 	retry := &batch{part: b.part, args: map[string][]any{}, fps: map[string][]dedup.Fingerprint{}}
 	i := -1
 	for _, host := range b.hosts {
-		for t := 0; t < len(b.args[host]); t += 3 {
+		for t := f.info.Filter.Kind.Args(); t < len(b.args[host]); t += f.taskArgs() {
 			i++
-			how, _ := b.args[host][t+1].(string)
+			how, _ := b.args[host][t].(string)
 			forced := len(how) > 1 && (how[1] == '!' || how[1] == '-')
 			switch {
 			case before[i] == redisdedup.Maybe && !again[i] && !forced:
@@ -71,7 +71,7 @@ func (f *Frontier) ask(ctx context.Context, b *batch, asked int) (*batch, error)
 			if len(retry.args[host]) == 0 {
 				retry.hosts = append(retry.hosts, host)
 			}
-			retry.args[host] = append(retry.args[host], redisdedup.Insist(fps[i], b.counter, asked), how, b.args[host][t+2])
+			retry.args[host] = append(redisdedup.AppendInsist(retry.args[host], fps[i], b.counter, asked), how, b.args[host][t+1])
 			retry.fps[host] = append(retry.fps[host], fps[i])
 			retry.tasks++
 		}

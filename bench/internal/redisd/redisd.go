@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -95,4 +96,20 @@ func (s *Server) Cost(ctx context.Context) (c Cost, err error) {
 	c.Scripts = int64(number("cmdstat_evalsha:calls="))
 	c.Memory = int64(number("used_memory:"))
 	return c, err
+}
+
+var clientMemory = regexp.MustCompile(` tot-mem=(\d+)`)
+
+// Stored reads the bytes in use now, but for the buffers of connections, which grow and shrink as they like.
+func (s *Server) Stored(ctx context.Context) (int64, error) {
+	cost, err := s.Cost(ctx)
+	if err != nil {
+		return 0, err
+	}
+	list, err := s.Client.ClientList(ctx).Result()
+	for _, m := range clientMemory.FindAllStringSubmatch(list, -1) {
+		n, _ := strconv.ParseInt(m[1], 10, 64)
+		cost.Memory -= n
+	}
+	return cost.Memory, err
 }

@@ -4,8 +4,8 @@
 --@ prelude
 --@ seen
 local broken = {}
-seen_open()
+seen_open(count, state[2], state[3], state[4])
 seen_count(function(what, is, should)
   if is ~= should then broken[#broken + 1] = what .. ': ' .. tostring(is) .. ', should be ' .. tostring(should) end
-end, tonumber(call('HGET', M, 'n') or 0))
+end, count)
 return broken

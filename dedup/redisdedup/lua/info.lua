@@ -3,5 +3,5 @@
 -- returns {n, what seen_info says}
 --@ prelude
 --@ seen
-seen_open()
-return {tonumber(call('HGET', M, 'n') or 0), seen_info()}
+seen_open(count, state[2], state[3], state[4])
+return {count, seen_info()}

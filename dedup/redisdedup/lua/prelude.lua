@@ -6,4 +6,6 @@ local call, unpack = redis.call, unpack
 local sub, byte, floor, max, min = string.sub, string.byte, math.floor, math.max, math.min
 local DIGITS = {[0] = '0', '1', '2', '3'} -- concatenating numbers takes Lua as long as adding to a set
 local M, P = KEYS[1], sub(KEYS[1], 1, -2)
-if call('EXISTS', M) == 0 then return {err = 'NOFILTER the filter does not exist (any more)'} end
+local state = call('HMGET', M, 'n', 'sn', 'bn', 'ba', 'cn') -- each call that all scripts make counts
+if not state[1] then return {err = 'NOFILTER the filter does not exist (any more)'} end
+local count = tonumber(state[1])

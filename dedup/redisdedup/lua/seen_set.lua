@@ -1,5 +1,6 @@
 -- seen (set): fingerprints as decimal numbers in one plain set s: what redis-cli shows.
 -- Included by scripts whose prelude gives call, unpack, M, P, byte, sub, floor, min, max.
+local SEEN_ARGS = 1
 local seen_key = P .. 's'
 
 local function seen_open() end
@@ -8,6 +9,8 @@ local function seen_open() end
 local function seen_add(fp) return call('SADD', seen_key, fp) end
 
 local function seen_has(fp) return call('SISMEMBER', seen_key, fp) end
+
+local function seen_told() return '' end
 
 -- seen_close ends what was begun by seen_open; fresh is how many seen_add called new.
 local function seen_close() end

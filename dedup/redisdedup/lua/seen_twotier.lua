@@ -2,33 +2,33 @@
 -- those that look seen.
 -- u     set     fingerprints that were queued but may not be in the other store yet
 -- m.cn  number  how often some were taken out of u
--- A fingerprint is given as its 8 bytes; one that the other store does not have, as these and m.cn as it was before the store
--- was asked; one that is to be taken as new, as these and '!'.
+-- The first argument of a fingerprint that the other store does not have is followed by m.cn as it was before the store was
+-- asked; of one that is to be taken as new, by '!'.
 --@ bloom
 local seen_open, seen_close, seen_info = bloom_open, bloom_close, bloom_info
 local seen_pending = P .. 'u'
 
 -- seen_add records a fingerprint. 1: it was new; 2: it looks seen, ask the other store; 3: it was seen, but may not be in
 -- the other store.
-local function seen_add(fp)
-  if #fp > 8 then
-    local asked = sub(fp, 9)
-    fp = sub(fp, 1, 8)
-    if call('SISMEMBER', seen_pending, fp) == 1 then return 3 end
+local function seen_add(fp, where, first, last)
+  local short = sub(fp, 1, 8)
+  if #fp > 24 then
+    if call('SISMEMBER', seen_pending, short) == 1 then return 3 end
+    local asked = sub(fp, 25)
     -- Somebody may have put it into the other store after that was asked.
     if asked ~= '!' and asked ~= (call('HGET', M, 'cn') or '0') then return 2 end
-    bloom_add(fp)
-  elseif not bloom_add(fp) then
-    return call('SISMEMBER', seen_pending, fp) == 1 and 3 or 2
+    bloom_add(fp, where, first, last)
+  elseif bloom_add(fp, where, first, last) == 0 then
+    return call('SISMEMBER', seen_pending, short) == 1 and 3 or 2
   end
-  call('SADD', seen_pending, fp)
+  call('SADD', seen_pending, short)
   return 1
 end
 
 -- seen_has: 1: it was seen; 2: it looks seen.
 local function seen_has(fp)
   if not bloom_has(fp) then return 0 end
-  return call('SISMEMBER', seen_pending, fp) == 1 and 1 or 2
+  return call('SISMEMBER', seen_pending, sub(fp, 1, 8)) == 1 and 1 or 2
 end
 
 -- seen_confirm notes that fingerprints are in the other store.

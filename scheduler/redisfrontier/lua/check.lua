@@ -154,6 +154,6 @@ for n = 0, linked do -- one more than there are
 end
 expect('pages that are linked', tonumber(call('HGET', M, 'lc') or 0), pages)
 
-seen_open()
+seen_open(state[8] or 0, state[12], state[13], state[14])
 seen_count(expect, tonumber(state[8] or 0))
 return broken

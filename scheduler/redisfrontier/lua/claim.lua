@@ -123,9 +123,9 @@ local function forget()
   call('ZREM', I, unpack(names))
 end
 
-if tonumber(state[11] or 0) > 0 then expire() end
-if tonumber(state[12] or 0) > 0 then undelay() end
-if tonumber(state[13] or 0) > 0 then revisit() end
+if tonumber(state[9] or 0) > 0 then expire() end
+if tonumber(state[10] or 0) > 0 then undelay() end
+if tonumber(state[11] or 0) > 0 then revisit() end
 forget()
 
 -- Candidates stand in line by score, then name: those of r that have become due, ranked, and the best of y. The latter are

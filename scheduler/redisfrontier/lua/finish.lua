@@ -86,7 +86,7 @@ end
 end_leases(ended)
 due = min(due, save(hosts))
 save_sums()
-if scheduled > 0 then grow(tonumber(state[13] or 0) + scheduled) end
+if scheduled > 0 then grow(tonumber(state[11] or 0) + scheduled) end
 count('u', tonumber(ARGV[2]), 'l', -#ended, 'k', done + scheduled + dead + gone, 'd', retried, 'r', retried,
   's', scheduled, 'p', released, 'y', parked, 'x', dead, 'g', gone, 'a', retried + released, 'i', items, 'j', bytes)
 for outcome, n in pairs(outcomes) do call('HINCRBY', P .. 'c', outcome, n) end

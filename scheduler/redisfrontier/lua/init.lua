@@ -5,9 +5,9 @@
 -- ARGV[3] delay of the crawl, ms
 -- ARGV[4] concurrency of the crawl
 -- ARGV[5] layers of a Bloom filter, for bp; empty: none
--- ARGV[6] binary logarithm of the sets of integers that the filter begins with
+-- ARGV[6] sets of integers that the filter begins with
 -- returns 1 if it was created
 if open() then return 0 end
-call('HSET', M, 'v', ARGV[2], 'pd', ARGV[3], 'pc', ARGV[4], 'si', ARGV[6], 'sp', 0, 'bn', 1, 'ba', 0)
+call('HSET', M, 'v', ARGV[2], 'pd', ARGV[3], 'pc', ARGV[4], 'sn', ARGV[6], 'bn', 1, 'ba', 0)
 if ARGV[5] ~= '' then call('SET', P .. 'bp', ARGV[5]) end
 return 1

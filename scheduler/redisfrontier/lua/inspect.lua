@@ -2,7 +2,7 @@
 -- inspect: look for a task, a bounded part of the way a call.
 -- ARGV[1] now  ms; 0 = the server's clock
 -- ARGV[2] host
--- ARGV[3] fingerprint, in the form of the crawl's kind of filter
+-- ARGV[3] fingerprint, in the form of the crawl's kind of filter: the first of SEEN_ARGS
 -- ARGV[4] fingerprint, 8 bytes
 -- ARGV[5] where to look: 1 queues, 2 leases, 3 delayed, 4 calendar, 5 parked, 6 dead letters, 7 dead links
 -- ARGV[6] the level, cursor, minute or label to go on with; empty = from the beginning
@@ -149,7 +149,7 @@ local stages = {
 }
 
 if stage == 1 and at == '' then
-  seen_open()
+  seen_open(state[8] or 0, state[12], state[13], state[14])
   if seen_has(fp) == 0 then return answer('unseen') end
 end
 while budget > 0 do

@@ -16,7 +16,7 @@ local now, state, paused, token, waiting, crawl_delay, crawl_concurrency
 -- open reads the state and the clock, and returns false if there is no such crawl. Time never runs backwards,
 -- not even after a failover to a server whose clock is behind.
 local function open()
-  state = call('HMGET', M, 'v', 't', 'z', 'q', 'w', 'pd', 'pc', 'n', 'si', 'sp', 'l', 'd', 's')
+  state = call('HMGET', M, 'v', 't', 'z', 'q', 'w', 'pd', 'pc', 'n', 'l', 'd', 's', 'sn', 'bn', 'ba', 'cn')
   if not state[1] then return false end
   now = tonumber(ARGV[1])
   if now == 0 then

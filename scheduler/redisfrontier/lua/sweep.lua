@@ -5,7 +5,7 @@
 -- returns 1 if nothing is left, 0 if there is more to do
 --@ hosts
 --@ sweepseen
-local dying = call('HMGET', M, 'v', 'si', 'gh')
+local dying = call('HMGET', M, 'v', 'bn', 'gh')
 if not dying[2] then -- no partition, or all is gone
   call('DEL', M)
   return 1
