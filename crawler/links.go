@@ -82,14 +82,13 @@ func (v *visit) followed() (list []string, ok bool) {
 // link adds to the counts of the pages at some canonical URLs, and returns the count of links to this page and then theirs.
 func (v *visit) link(ctx context.Context, by int, urls ...string) ([]int64, error) {
 	links := make([]scheduler.Link, 1, 1+len(urls))
-	links[0] = scheduler.Link{Host: v.lease.Host, ID: v.lease.ID}
+	links[0] = scheduler.Link{TaskRef: scheduler.TaskRef{Host: v.lease.Host, ID: v.lease.ID}}
 	for _, url := range urls {
 		u, err := v.canon.Parse(url)
 		if err != nil {
 			return nil, err // they were made by us
 		}
-		ref := v.ref(u)
-		links = append(links, scheduler.Link{Host: ref.Host, ID: ref.ID, By: by})
+		links = append(links, scheduler.Link{TaskRef: v.ref(u), By: by})
 	}
 	var counts []int64
 	err := v.w.insist(ctx, func() (err error) {

@@ -52,7 +52,7 @@ func (r *rig) inlinks(url string) int64 {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	counts, err := r.frontier.(scheduler.Linker).Link(r.t.Context(), scheduler.Link{Host: u.Host(), ID: r.worker().fingerprint(&Request{URL: url})})
+	counts, err := r.frontier.(scheduler.Linker).Link(r.t.Context(), scheduler.Link{TaskRef: r.worker().ref(u)})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -202,9 +202,9 @@ type Rescheduler interface {
 
 // Link says that a page is linked from one page more, or one less.
 type Link struct {
-	Host string // of the page linked to
-	ID   dedup.Fingerprint
-	By   int // 1, -1, or 0 to ask only
+	TaskRef // the page linked to
+
+	By int // 1, -1, or 0 to ask only
 }
 
 // Linker counts how many pages link to each page. What links where is the caller's to know. A count is as durable as the queues

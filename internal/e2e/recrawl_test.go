@@ -207,7 +207,7 @@ func noCountIsTooSmall(t *testing.T, url string, linked map[string]int64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		links, want = append(links, scheduler.Link{Host: task.Host, ID: task.ID}), append(want, linked[req.URL])
+		links, want = append(links, scheduler.Link{TaskRef: scheduler.TaskRef{Host: task.Host, ID: task.ID}}), append(want, linked[req.URL])
 		return true
 	})
 	if err != nil || len(links) < len(linked) {

@@ -19,12 +19,16 @@ func linkCases() []testCase {
 	}
 }
 
+func linkTo(page scheduler.Task, by int) scheduler.Link {
+	return scheduler.Link{TaskRef: scheduler.TaskRef{Host: page.Host, ID: page.ID}, By: by}
+}
+
 // link adds to the counts of pages and asserts what they are then.
 func (r *rig) link(f scheduler.Frontier, by int, want int64, pages ...scheduler.Task) {
 	r.Helper()
 	links := make([]scheduler.Link, len(pages))
 	for i := range pages {
-		links[i] = scheduler.Link{Host: pages[i].Host, ID: pages[i].ID, By: by}
+		links[i] = linkTo(pages[i], by)
 	}
 	counts, err := extra[scheduler.Linker](r, f).Link(r.ctx, links...)
 	r.must(err)
@@ -51,8 +55,8 @@ func linksAreCounted(r *rig) {
 	r.link(f, -1, 0, a)
 	r.link(f, 0, 0, a, other)
 	r.link(f, 1, 1, a)
-	counts, err := extra[scheduler.Linker](r, f).Link(r.ctx, scheduler.Link{Host: a.Host, ID: a.ID, By: 1}, scheduler.Link{Host: b.Host, ID: b.ID, By: -1},
-		scheduler.Link{Host: other.Host, ID: other.ID}, scheduler.Link{Host: a.Host, ID: a.ID, By: 1})
+	counts, err := extra[scheduler.Linker](r, f).Link(r.ctx, linkTo(a, 1), linkTo(b, -1),
+		linkTo(other, 0), linkTo(a, 1))
 	r.must(err)
 	if fmt.Sprint(counts) != "[2 -1 0 3]" {
 		r.Errorf("counts %v, want those of each, in order", counts)
@@ -85,7 +89,7 @@ func linksAtOnceAreAllCounted(r *rig) {
 		f := r.open(Options{})
 		group.Go(func() {
 			for range each {
-				if _, err := extra[scheduler.Linker](r, f).Link(r.ctx, scheduler.Link{Host: page.Host, ID: page.ID, By: 1}); err != nil {
+				if _, err := extra[scheduler.Linker](r, f).Link(r.ctx, linkTo(page, 1)); err != nil {
 					r.Error(err)
 				}
 			}
@@ -105,14 +109,14 @@ func lostAnswerMakesNoCountTooSmall(r *rig) {
 		for _, by := range []int{1, 1, -1, 1, -1, -1} {
 			fault.Store(int32(broken))
 			least += int64(by)
-			counts, err := links.Link(r.ctx, scheduler.Link{Host: page.Host, ID: page.ID, By: by})
+			counts, err := links.Link(r.ctx, linkTo(page, by))
 			r.must(err)
 			if counts[0] < least {
 				r.Errorf("count %d, want %d or more", counts[0], least)
 			}
 		}
 	}
-	counts, err := links.Link(r.ctx, scheduler.Link{Host: page.Host, ID: page.ID})
+	counts, err := links.Link(r.ctx, linkTo(page, 0))
 	r.must(err)
 	if counts[0] < least {
 		r.Errorf("count %d in the end, want %d or more", counts[0], least)
@@ -127,7 +131,7 @@ func countsOfLinksVanishWithTheCrawl(r *rig) {
 	}
 	r.link(f, 1, 1, pages...)
 	r.must(extra[scheduler.Purger](r, f).Purge(r.ctx))
-	if _, err := extra[scheduler.Linker](r, late).Link(r.ctx, scheduler.Link{Host: "a.example", ID: pages[0].ID, By: 1}); !errors.Is(err, scheduler.ErrNoCrawl) {
+	if _, err := extra[scheduler.Linker](r, late).Link(r.ctx, linkTo(pages[0], 1)); !errors.Is(err, scheduler.ErrNoCrawl) {
 		r.Errorf("link in a purged crawl: %v, want ErrNoCrawl", err)
 	}
 	r.link(r.open(Options{}), 0, -1, pages...)

@@ -299,7 +299,9 @@ func (w *walk) compare(ctx context.Context) {
 func (w *walk) link(ctx context.Context) {
 	var links []scheduler.Link
 	for range 5 {
-		links = append(links, scheduler.Link{Host: "h", ID: dedup.Of("", fmt.Sprint(w.rand.IntN(30)), nil), By: w.rand.IntN(3) - 1})
+		links = append(links, scheduler.Link{
+			TaskRef: scheduler.TaskRef{Host: "h", ID: dedup.Of("", fmt.Sprint(w.rand.IntN(30)), nil)}, By: w.rand.IntN(3) - 1,
+		})
 	}
 	_, err := w.f.Link(ctx, links...)
 	w.must(err)

@@ -190,7 +190,7 @@ func BenchmarkLink(b *testing.B) {
 			for i := 0; i < pages; i += each {
 				links := make([]scheduler.Link, each)
 				for k := range links {
-					links[k] = scheduler.Link{Host: list[i+k].Host, ID: list[i+k].ID, By: 1}
+					links[k] = scheduler.Link{TaskRef: scheduler.TaskRef{Host: list[i+k].Host, ID: list[i+k].ID}, By: 1}
 				}
 				if _, err := f.Link(b.Context(), links...); err != nil {
 					b.Fatal(err)
