@@ -108,16 +108,16 @@ func (v *visit) linksOnce(ctx context.Context) error {
 	return err
 }
 
-// relink notes what the page links to now, and how many pages link to it; if whole is false, it links to too many pages, of which
-// none is counted any more or taken off. Links that are new are counted at once, those that vanished
-// when the page is finished: if the worker dies in between, a count is too large, and never too small.
+// relink notes what the page links to now, and how many pages link to it. If whole is false it links to too many: none is
+// counted, and none taken off. Links that are new are counted at once, those that vanished when the page is finished: if the worker dies
+// in between, a count is too large, and never too small.
 func (l *look) relink(ctx context.Context, now []string, whole bool) error {
 	if l.w.linker == nil {
 		return nil
 	}
 	before, err := unpackLinks(l.req.URL, l.memory.links)
-	if err != nil {
-		return err
+	if err != nil { // then all of them are new
+		l.w.log.Warn("links of the last visit cannot be read", "url", l.req.URL, "err", err)
 	}
 	if whole {
 		l.appeared, l.vanished = without(now, before), without(before, now)
@@ -169,8 +169,8 @@ func (l *look) part(ctx context.Context) error {
 	return l.reweigh(ctx, alone, true)
 }
 
-// reweigh has pages that wait for their revisit weigh less, because no page links to them, or as before. Those that do not wait are
-// weighed at their next visit.
+// reweigh has pages that wait for their revisit weigh less, because no page links to them, or as before. Those that are under way
+// look for themselves: see part.
 func (l *look) reweigh(ctx context.Context, urls []string, unlinked bool) error {
 	calendar, ok := l.w.frontier.(scheduler.Rescheduler)
 	if !ok || len(urls) == 0 {
