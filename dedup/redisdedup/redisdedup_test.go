@@ -37,7 +37,12 @@ var names atomic.Int64
 
 func open(tb testing.TB, client redis.UniversalClient, spec redisdedup.Spec, exact dedup.Exact) *redisdedup.Filter {
 	tb.Helper()
-	f, err := redisdedup.Open(tb.Context(), client, redisdedup.Config{Name: fmt.Sprint("f", names.Add(1)), Spec: spec, Exact: exact})
+	return openNamed(tb, client, fmt.Sprint("f", names.Add(1)), spec, exact)
+}
+
+func openNamed(tb testing.TB, client redis.UniversalClient, name string, spec redisdedup.Spec, exact dedup.Exact) *redisdedup.Filter {
+	tb.Helper()
+	f, err := redisdedup.Open(tb.Context(), client, redisdedup.Config{Name: name, Spec: spec, Exact: exact})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -354,15 +359,9 @@ func TestOutdatedHintsDoNoHarm(t *testing.T) {
 		dedup.FromShort(math.MaxUint64 - 1<<32), dedup.FromShort(1<<62 - 1), dedup.FromShort(1 << 62), dedup.FromShort(3 << 62),
 	}
 	for _, spec := range []redisdedup.Spec{{}, {Expected: 5000}, {Kind: redisdedup.Bloom, Rate: 1e-6}, {Kind: redisdedup.Bloom, Rate: 0.001, Expected: 1000}} {
-		f := open(t, client, spec, nil)
-		name := fmt.Sprint("f", names.Load())
-		again := func() *redisdedup.Filter {
-			other, err := redisdedup.Open(t.Context(), client, redisdedup.Config{Name: name, Spec: spec})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return other
-		}
+		name := fmt.Sprint("f", names.Add(1))
+		again := func() *redisdedup.Filter { return openNamed(t, client, name, spec, nil) }
+		f := again()
 		count := func(f *redisdedup.Filter, fps []dedup.Fingerprint) (fresh int) {
 			is, err := f.Add(t.Context(), fps...)
 			if err != nil {
