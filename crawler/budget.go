@@ -320,11 +320,13 @@ func expectedPages(total *sums, stats scheduler.Stats) float64 {
 // fetchedFirst is how many pages were fetched that had not been before.
 func fetchedFirst(s *sums) float64 { return s[sumFirst] + s[sumOnce] }
 
-// credit is how many pages never fetched the budget has left, at most those of a day. b.mu is held.
+// credit is how many pages never fetched the budget has left, at most those of a day. Nor does it ever owe more than a day: what
+// was fetched without a budget, or as start URLs, is not to be paid back for weeks. b.mu is held.
 func (b *budget) credit(now time.Time) float64 {
 	days := max(now.Sub(b.price.Stepped), 0).Hours() / 24
 	left := b.price.Credit + days*b.policy.ForNew(b.total[sumPlanned]) - (fetchedFirst(&b.total) - b.price.Counted)
-	return min(left, float64(b.policy.Budget))
+	most := float64(b.policy.Budget)
+	return max(min(left, most), -most)
 }
 
 // longestDeferral bounds how far ahead pages are put off.

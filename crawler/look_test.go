@@ -529,6 +529,43 @@ func TestNewPagesWaitForTheirShareOfTheBudget(t *testing.T) {
 	})
 }
 
+func TestPageThatFailsUsesUpItsAttemptsAlsoWithoutBudget(t *testing.T) {
+	comesAgain(t, revisit.Policy{Budget: 2}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {
+		r.config.Spider.Settings.Concurrency = 1
+		r.web.html(home, "<a href=/broken>x</a><a href=/a>x</a><a href=/b>x</a>")
+		r.web.pages[home+"broken"] = func(int, *fetch.Request) (*fetch.Response, error) {
+			return answer(http.StatusInternalServerError, "", nil), nil
+		}
+		r.web.html(home+"a", content("a"))
+		r.web.html(home+"b", content("b"))
+		r.live(20 * day)
+		if s := r.stats(); s.Dead != 1 || r.web.count(home+"broken") != 4 || r.web.count(home+"b") == 0 {
+			t.Errorf("%d fetches of the page that fails, want 4: %+v", r.web.count(home+"broken"), s)
+		}
+	})
+}
+
+// Pages that were fetched without a budget, or as start URLs, do not keep new ones waiting for weeks.
+func TestBudgetOwesADayAtMost(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for perDay, want := range map[float64]float64{10: -10, 0: 0} {
+		b := &budget{policy: revisit.Policy{Budget: revisit.Budget(perDay)}, price: price{Stepped: now, Counted: 1}}
+		b.total[sumOnce] = 501
+		if got := b.credit(now); got != want {
+			t.Errorf("with %v a day, credit %v, want %v", perDay, got, want)
+		}
+	}
+	b := &budget{policy: revisit.Policy{Budget: 10}, price: price{Stepped: now, Counted: 1, Credit: -10}}
+	b.total[sumOnce] = 1
+	if turn := b.admit(now, false); turn.Before(now.Add(day)) || turn.After(now.Add(2*day)) {
+		t.Errorf("the next new page comes %v later", turn.Sub(now))
+	}
+	if turn := b.admit(now.Add(2*day), false); !turn.IsZero() {
+		t.Errorf("two days later there is nothing left until %v", turn)
+	}
+}
+
 func TestWorkersShareWhatTheBudgetHasForNewPages(t *testing.T) {
 	const perDay, pages, workers = 200, 2000, 4
 	comesAgain(t, revisit.Policy{Budget: perDay}, func(t *testing.T, r *rig, _ *diary, _ *[]*Request) {

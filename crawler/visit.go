@@ -136,10 +136,11 @@ func (v *visit) decode() bool {
 // outcomeDeferred counts pages that were not fetched, but put off.
 const outcomeDeferred = "deferred"
 
-// affordable puts a page off that was never fetched while the budget has nothing left for such; false if the visit ends here.
+// affordable puts a page off that was never fetched while the budget has nothing left for such; false if the visit ends here. One that has
+// been tried already is tried on: a page that is put off begins anew, and would never use up its attempts.
 func (v *visit) affordable(ctx context.Context) bool {
 	b := v.w.budget
-	if b == nil || b.policy.Budget == 0 || v.req.memory != nil || v.req.Depth == 0 {
+	if b == nil || b.policy.Budget == 0 || v.req.memory != nil || v.req.Depth == 0 || v.lease.Attempt > 1 || v.lease.Expired > 0 {
 		return true
 	}
 	now := time.Now()
