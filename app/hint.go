@@ -66,7 +66,8 @@ each URL is one of
   brought forward   it is visited sooner
   already hinted    since its last visit; nothing changes
   visited since     the last visit was after --at
-  left as it is     it is missing or refused: its answers alone say when to come again
+  left as it is     it is missing or refused: its answers alone say when to come again; or
+                    it was never fetched, and waits for the budget
   not waiting       it is queued or under way anyway, or does not come again
   not known         the crawl has not seen it; lycosa seed queues it
 

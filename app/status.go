@@ -185,11 +185,11 @@ func (p *program) printStatus(s *status) error {
 		fmt.Fprintf(&b, "  %-11s %s\n", label, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(&b, "%s on %s: %s\n", s.Crawl, s.Place, s.stateWords())
-	done := "%s done of %s known, on %s with work"
+	done, n := "%s done of %s known, on %s with work", s.Done
 	if s.Revisits != nil {
-		done = "%s visits of %s known, on %s with work"
+		done, n = "%s visits of %s known, on %s with work", crawler.Fetched(s.Stats)
 	}
-	line("pages", done, thousands(s.Done), thousands(s.Seen), plural(s.Hosts, "host", "hosts"))
+	line("pages", done, thousands(n), thousands(s.Seen), plural(s.Hosts, "host", "hosts"))
 	line("queue", "%s queued, %s under way, %s waiting for another try", thousands(s.Queued), thousands(s.Leased), thousands(s.Delayed))
 	line("items", "%s", thousands(s.Items))
 	line("failed", "%s given up, %s dead links, %s retries, %s expired leases", thousands(s.Dead), thousands(s.Gone), thousands(s.Retries), thousands(s.Expired))

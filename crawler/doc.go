@@ -19,7 +19,7 @@
 //	 2  method, URL, body -> fingerprint          dedup
 //	 3  unseen? then queued                       frontier Push, one atomic step
 //	 4  claim: best task of a due host -> lease   frontier Claim
-//	 5  robots, fetch                             crawler/robots, crawler/fetch
+//	 5  budget of a recrawl, robots, fetch        scheduler/revisit, crawler/robots, crawler/fetch
 //	 6  the handler: items and links, buffered    this package
 //	 7  items -> pipeline until durable           pipelines
 //	 8  links -> steps 1 to 3                     frontier Push

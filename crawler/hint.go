@@ -157,7 +157,7 @@ const (
 	HintNotWaiting   HintOutcome = "not_waiting"     // it is to be fetched anyway or is under way, or does not come again
 	HintAgain        HintOutcome = "already_hinted"  // since its last visit
 	HintVisitedSince HintOutcome = "visited_since"   // the last visit was after it changed
-	HintIgnored      HintOutcome = "ignored"         // it is missing or refused: its answers alone say when to come again
+	HintIgnored      HintOutcome = "ignored"         // it is missing or refused: its answers alone say when to come again; or it was never fetched
 )
 
 // Hint tells a crawl from outside that pages may have changed, as a content management system or a WebSub hub does, and returns
