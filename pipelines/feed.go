@@ -32,23 +32,37 @@ type Change struct {
 	More int `json:"more,omitempty"`
 }
 
-// LinkChange tells the links of a page apart that are new or gone. Each list has up to 100 URLs.
+// LinkChange tells the links of a page apart that are new or gone. Each list has up to 100 URLs, and up to 24 KiB of them.
 type LinkChange struct {
 	New  []string `json:"new,omitempty"`
 	Gone []string `json:"gone,omitempty"`
 	More int      `json:"more,omitempty"` // links that are left out
 }
 
-const maxChangedLinks = 100
+const (
+	maxChangedLinks     = 100
+	maxChangedLinkBytes = 24 << 10
+)
 
 // NewLinkChange returns what is to be told of links, nil for none.
 func NewLinkChange(added, gone []string) *LinkChange {
 	if len(added) == 0 && len(gone) == 0 {
 		return nil
 	}
-	c := &LinkChange{New: added[:min(len(added), maxChangedLinks)], Gone: gone[:min(len(gone), maxChangedLinks)]}
+	c := &LinkChange{New: firstLinks(added), Gone: firstLinks(gone)}
 	c.More = len(added) + len(gone) - len(c.New) - len(c.Gone)
 	return c
+}
+
+// firstLinks returns as many of the links as an entry may have.
+func firstLinks(links []string) []string {
+	size := 0
+	for i, link := range links {
+		if size += len(link); i == maxChangedLinks || size > maxChangedLinkBytes {
+			return links[:i]
+		}
+	}
+	return links
 }
 
 // IsPage reports whether the entry is about a page, not an item.

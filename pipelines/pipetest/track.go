@@ -323,6 +323,10 @@ func changedPageTellsItsLinks(t *testing.T, s *trackSuite) {
 	if l := all[1].Links; !slices.Equal(l.New, many[:100]) || !slices.Equal(l.Gone, many[:1]) || l.More != 50 {
 		t.Errorf("%d links are new, %d gone, %d left out", len(l.New), len(l.Gone), l.More)
 	}
+	long := strings.Repeat("x", 2000)
+	if l := pipelines.NewLinkChange(slices.Repeat([]string{long}, 50), nil); len(l.New) != 12 || l.More != 38 {
+		t.Errorf("of 50 links of 2,000 bytes %d are told, %d left out", len(l.New), l.More)
+	}
 	if l := pipelines.NewLinkChange(nil, nil); l != nil {
 		t.Errorf("no links are told as %+v", l)
 	}
