@@ -108,7 +108,8 @@ func read(t *testing.T, db *mongo.Database) []pipetest.Stored {
 
 func documents(t *testing.T, coll *mongo.Collection) []bson.D {
 	t.Helper()
-	cursor, err := coll.Find(t.Context(), bson.D{})
+	all := options.Find().SetBatchSize(10_000) // in one answer: FerretDB may lose a cursor between two
+	cursor, err := coll.Find(t.Context(), bson.D{}, all)
 	if err != nil {
 		t.Fatal(err)
 	}
